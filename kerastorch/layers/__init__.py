@@ -1,0 +1,24 @@
+"""Layers. Keras: tf.keras.layers."""
+
+from __future__ import annotations
+
+import importlib
+
+from kerastorch import registry
+from kerastorch.layers.base import Layer
+from kerastorch.layers.function import TorchFunction
+from kerastorch.layers.input_spec import InputSpec
+
+_FAMILIES = ("core",)
+"""The modules whose `__all__` makes the public layers; a layer is public by standing there."""
+
+__all__ = ["InputSpec", "Layer", "TorchFunction"]
+
+for _family in _FAMILIES:
+    _module = importlib.import_module(f"kerastorch.layers.{_family}")
+    for _name in _module.__all__:
+        globals()[_name] = getattr(_module, _name)
+        __all__ += [_name]
+        if isinstance(getattr(_module, _name), type):
+            registry.register("layer", getattr(_module, _name), _name)
+registry.register("layer", TorchFunction)

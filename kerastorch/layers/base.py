@@ -1,0 +1,555 @@
+"""`Layer`: a Keras layer that is a torch module.
+
+Called on a symbolic tensor it records a node; called on a real tensor it computes; called while a model is lowered, on
+torch.fx proxies, the library's own layers are traced through and others stand as one module call.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes
+
+from kerastorch import activations, constraints, initializers, regularizers
+from kerastorch.config import standardize_dtype, torch_dtype
+from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_scope, scoped, snake_case, tensors_in
+from kerastorch.graph.names import unique_name
+from kerastorch.layers.input_spec import check_inputs
+from kerastorch.layers.symbolic import infer_outputs
+from kerastorch.layers.tracking import TrackedList, layers_in
+from kerastorch.layers.weights import WeightsMixin, phase
+from kerastorch.registry import Configurable
+from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
+
+__all__ = ["Layer"]
+
+_FOREIGN_KEYWORDS = ("input_dim", "input_shape", "batch_input_shape", "batch_size", "weights", "autocast", "implementation")
+"""Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
+
+structure_version = [0]
+"""Counts changes that make a lowered model stale: a new activation in a layer, a hook, another dtype."""
+
+
+class Layer(WeightsMixin, Configurable, nn.Module):
+    """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
+
+    trainable: whether the weights are trained. name: by default the class's name in snake case, made unique.
+    dtype: of the weights and the computation; or a policy such as 'mixed_bfloat16' (float32 weights).
+    activity_regularizer: of the output, added to `losses`. input_shape / batch_input_shape / input_dim: what a
+    Sequential model takes in, on its first layer.
+    Raises TypeError for a keyword that it does not know.
+    Keras: tf.keras.layers.Layer.
+    """
+
+    supports_masking = False
+
+    def __init__(
+        self, trainable: bool = True, name: str | None = None, dtype: Any = None, dynamic: bool = False, **kwargs: Any
+    ) -> None:
+        nn.Module.__init__(self)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"The name of a layer must be a string, got name={name!r}.")
+        unknown = [key for key in kwargs if key not in (*_FOREIGN_KEYWORDS, "activity_regularizer")]
+        if unknown:
+            raise TypeError(f"{type(self).__name__}: keyword argument not understood: {', '.join(map(repr, unknown))}.")
+        self.training = False
+        self._name = name if name is not None else unique_name(self._default_name())
+        self._named_by_user = name is not None
+        self._trainable = bool(trainable)
+        self._set_dtype_policy(dtype)
+        self.built = False
+        self.input_spec: Any = None
+        self.stateful = False
+        self.inbound_nodes: list[Node] = []
+        self._variables: list[Variable] = []
+        self._losses: list[Any] = []
+        if not hasattr(self, "activity_regularizer"):
+            self.activity_regularizer = regularizers.get(kwargs.get("activity_regularizer"))
+        self._batch_input_shape = _batch_input_shape(kwargs)
+        self._initial_weights = kwargs.get("weights")
+
+    @classmethod
+    def _default_name(cls) -> str:
+        return snake_case(cls.__name__)
+
+    # What a subclass writes
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights, given the shape(s) of the first argument of `call`, None where open."""
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Computes the outputs. May also take `training` and `mask`."""
+        return inputs
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the outputs: the inputs' own where the layer supports masking, else None."""
+        return mask if self.supports_masking else None
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape(s) of the outputs for the shape(s) of the inputs, found by running `call` on fake tensors."""
+        inputs = shape_map(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
+        self._build_for((inputs,), {})
+        outputs = infer_outputs(self.call, (inputs,), {}, self.name)
+        return map_tensors(lambda x: x.shape, outputs)
+
+    def compute_output_dtype(self, input_dtype: str) -> str:
+        """The dtype of the outputs for that of the (first) input: floats are cast to the layer's own."""
+        return self.compute_dtype if "float" in input_dtype else input_dtype
+
+    # Names and dtypes
+
+    @property
+    def name(self) -> str:
+        """The layer's name, unique within a model."""
+        return self._name
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights, such as 'float32'."""
+        return self._variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the computation: floating inputs are cast to it."""
+        return self._compute_dtype
+
+    def _set_dtype_policy(self, dtype: Any) -> None:
+        if isinstance(dtype, dict):
+            dtype = dtype["config"].get("name") if "config" in dtype else dtype.get("name")
+        if isinstance(dtype, str) and dtype.startswith("mixed_"):
+            self._variable_dtype, self._compute_dtype = "float32", standardize_dtype(dtype.removeprefix("mixed_"))
+            self._policy = dtype
+        else:
+            self._variable_dtype = self._compute_dtype = self._policy = standardize_dtype(dtype)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Layer:
+        super()._apply(fn, recurse)
+        # torch's .half(), .to(dtype) and so on: what the layer casts its inputs to must follow.
+        if "float" in self._variable_dtype:
+            probed = fn(torch.empty(0, dtype=torch_dtype(self._variable_dtype))).dtype
+            if probed != torch_dtype(self._variable_dtype):
+                self._set_dtype_policy(probed)
+                structure_version[0] += 1
+        return self
+
+    # Building
+
+    def add_weight(
+        self,
+        name: str | None = None,
+        shape: Any = (),
+        dtype: Any = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        trainable: bool | None = None,
+        constraint: Any = None,
+        **kwargs: Any,
+    ) -> Variable:
+        """Makes a weight of the given shape; a trainable one is a parameter of this module, another a buffer.
+
+        initializer: a name, config or callable; by default 'glorot_uniform' for floats and zeros for the rest.
+        Returns the `Variable`. Keras: Layer.add_weight.
+        """
+        if name is not None and not isinstance(name, str):
+            name, shape = None, name  # Keras 3 has the shape first
+        size = (shape,) if isinstance(shape, int) else tuple(shape)
+        if None in size:
+            raise ValueError(f"Layer '{self.name}': a weight needs a known shape, got {size}. Give the Input a shape.")
+        dtype = torch_dtype(dtype or self._variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtype.is_floating_point else "zeros"
+        key = _free_key(self, (name or "variable").replace(".", "_"))
+        empty = torch.empty(size, dtype=dtype, device="meta")
+        if trainable is not False and dtype.is_floating_point:
+            self.register_parameter(key, nn.Parameter(empty))
+        else:
+            self.register_buffer(key, empty)
+        return self.add_variable(
+            name or "variable",
+            self,
+            key,
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+            trainable=trainable is not False and dtype.is_floating_point,
+        )
+
+    def add_variable(
+        self,
+        name: str,
+        module: nn.Module,
+        attribute: str,
+        layout: Layout = IDENTITY,
+        initializer: Any = "zeros",
+        regularizer: Any = None,
+        constraint: Any = None,
+        trainable: bool = True,
+    ) -> Variable:
+        """Makes the Keras-shaped handle on the parameter or buffer `attribute` of a torch module made on the meta
+        device, and gives it its initial values (unless a file is about to).
+
+        Returns the `Variable`, named `layer/name:0`.
+        """
+        variable = Variable(
+            module,
+            attribute,
+            scoped(f"{name}:0"),
+            layout,
+            trainable,
+            initializers.get(initializer),
+            regularizers.get(regularizer),
+            constraints.get(constraint),
+        )
+        tensor = variable.tensor
+        wanted = torch_dtype(self._variable_dtype)
+        if tensor.is_meta and tensor.is_floating_point() and module is not self and tensor.dtype != wanted:
+            module.to(wanted)
+            tensor = variable.tensor
+        if initializes_now():
+            variable.initialize()
+        if isinstance(tensor, nn.Parameter):
+            variable.tensor.requires_grad_(trainable and self._trainable)
+        self._variables.append(variable)
+        return variable
+
+    def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Builds the layer for its first argument, once."""
+        if self.built:
+            return
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        with _disable_current_modes(), name_scope(self.name):
+            self.build(shape_of(first))
+        self.built = True
+        structure_version[0] += 1
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
+
+    # Calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if is_symbolic(args) or (kwargs and is_symbolic(kwargs)):
+            return self._call_symbolically(args, kwargs)
+        tracer = _tracer_in((args, kwargs))
+        if tracer is not None:
+            return tracer.call_layer(self, args, kwargs)
+        return self._call_eagerly(args, kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What torch runs: `call`."""
+        return self.call(*args, **kwargs)
+
+    def _call_symbolically(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        first = args[0] if args else next(iter(kwargs.values()))
+        if self.input_spec is not None:
+            check_inputs(self, self.input_spec, [x.shape for x in tensors_in(first)])
+        self._build_for(args, kwargs)
+        if self.input_spec is not None:
+            check_inputs(self, self.input_spec, [x.shape for x in tensors_in(first)])
+        outputs = self.compute_output_spec(*args, **kwargs)
+        for i, tensor in enumerate(tensors_in(outputs)):
+            tensor.name = f"{self.name}/output{f'_{i}' if i else ''}"
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """KerasTensors of the shape and dtype that the call would return."""
+        first = args[0] if args else next(iter(kwargs.values()))
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            dtype = self.compute_output_dtype(tensors_in(first)[0].dtype)
+            shapes = self.compute_output_shape(shape_of(first))
+            return shape_map(lambda shape: KerasTensor(tuple(shape), dtype), shapes)
+        with name_scope(self.name):
+            return infer_outputs(self._infer, args, kwargs, self.name)
+
+    def _infer(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = self._cast(args), self._cast(kwargs)
+        losses = list(self._losses)
+        if "training" in self._call_parameters() and kwargs.get("training") is None:
+            kwargs["training"] = False
+        outputs = self.call(*args, **kwargs)
+        self._losses[:] = losses
+        return pytree.tree_map(lambda x: x.value if isinstance(x, Variable) else x, outputs)
+
+    def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        args, kwargs = self._cast(args), self._cast(kwargs)
+        if not self.built:
+            return self._first_call(args, kwargs)
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if self.input_spec is not None:
+            check_inputs(self, self.input_spec, [tuple(x.shape) for x in _real_tensors(first)])
+        parameters = self._call_parameters()
+        training = kwargs.pop("training", None)
+        if "training" in parameters:
+            kwargs["training"] = self.training if training is None else training
+        masks = None
+        if self.supports_masking or "mask" in parameters:
+            masks = kwargs.get("mask")
+            if masks is None:
+                masks = pytree.tree_map(lambda x: getattr(x, "_keras_mask", None), first)
+                if any(m is not None for m in pytree.tree_leaves(masks)):
+                    if "mask" in parameters:
+                        kwargs["mask"] = masks
+                else:
+                    masks = None
+        if training is None or training == self.training:
+            outputs = nn.Module.__call__(self, *args, **kwargs)
+        else:
+            with phase(self, training):
+                outputs = nn.Module.__call__(self, *args, **kwargs)
+        if self.supports_masking:
+            self._set_mask(outputs, self.compute_mask(first, masks))
+        if self.activity_regularizer is not None:
+            for x in _real_tensors(outputs):
+                self._losses.append(self.activity_regularizer(x) / x.shape[0])
+        return outputs
+
+    def _first_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if self.input_spec is not None:
+            check_inputs(self, self.input_spec, [tuple(x.shape) for x in _real_tensors(first)])
+        self._build_for(args, kwargs)
+        with name_scope(self.name):  # sublayers may be built by the call
+            return self._call_eagerly(args, kwargs)
+
+    @staticmethod
+    def _set_mask(outputs: Any, masks: Any) -> None:
+        if masks is None:
+            return
+        for x, mask in zip(_real_tensors(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False):
+            if mask is not None:
+                x._keras_mask = mask
+
+    def _cast(self, structure: Any) -> Any:
+        """NumPy arrays become tensors; floating ones get the layer's compute dtype."""
+        if isinstance(structure, torch.Tensor):
+            dtype = torch_dtype(self._compute_dtype)
+            if structure.dtype == dtype or not structure.is_floating_point():
+                return structure
+            cast = structure.to(dtype)
+            if hasattr(structure, "_keras_mask"):
+                cast._keras_mask = structure._keras_mask
+            return cast
+        if isinstance(structure, (list, tuple)) and not hasattr(structure, "_fields"):
+            return type(structure)(self._cast(x) for x in structure)
+        if isinstance(structure, dict):
+            return {key: self._cast(x) for key, x in structure.items()}
+        if isinstance(structure, Variable):
+            return structure.value
+        if isinstance(structure, (np.ndarray, np.generic)) and structure.dtype.kind in "fiub":
+            tensor = torch.as_tensor(structure, device=self._device())
+            return tensor.to(torch_dtype(self._compute_dtype)) if tensor.is_floating_point() else tensor
+        return structure
+
+    @classmethod
+    def _call_parameters(cls) -> tuple[str, ...]:
+        """The names of the parameters of `call`, in order; 'training' and 'mask' also where `**kwargs` stands."""
+        cached = cls.__dict__.get("_cached_call_parameters")
+        if cached is None or cached[0] is not cls.call:
+            parameters = inspect.signature(cls.call).parameters
+            cached = (cls.call, tuple(parameters)[1:])
+            cls._cached_call_parameters = cached
+        return cached[1]
+
+    # Attributes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable):
+            object.__setattr__(self, name, value)
+            return
+        if isinstance(value, list) and not name.startswith("_") and name != "inbound_nodes":
+            value = TrackedList(self, name, value)
+        elif isinstance(value, (tuple, dict)) and not name.startswith("_"):
+            for key, layer in layers_in(value):
+                self.add_module(f"{name}_{key}".replace(".", "_"), layer)
+        elif isinstance(value, nn.Module) and isinstance(getattr(type(self), name, None), property):
+            object.__setattr__(self, name, value)
+            return
+        if name in ("activation", "recurrent_activation") and self.__dict__.get("built"):
+            structure_version[0] += 1
+        super().__setattr__(name, value)
+
+    def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
+        """As torch's; a model that holds this layer calls it as a module from then on, so that the hook runs."""
+        structure_version[0] += 1
+        return super().register_forward_hook(*args, **kwargs)
+
+    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        """As torch's; a model that holds this layer calls it as a module from then on, so that the hook runs."""
+        structure_version[0] += 1
+        return super().register_forward_pre_hook(*args, **kwargs)
+
+    @property
+    def is_traceable(self) -> bool:
+        """Whether lowering looks through `call`: the library wrote it, and no hook wants to see the call."""
+        ours = type(self).call.__module__.startswith("kerastorch.")
+        return ours and not self._forward_hooks and not self._forward_pre_hooks
+
+    # Inputs and outputs
+
+    def _node_property(self, what: str, index: int | None) -> Any:
+        nodes = self.inbound_nodes
+        if not nodes:
+            raise AttributeError(
+                f"The layer '{self.name}' has never been called, and thus has no defined {what}. Call it on an Input."
+            )
+        if index is None:
+            index = 0
+            shapes = {str(map_tensors(lambda x: x.shape, getattr(n, _NODE_PARTS[what]))) for n in nodes}
+            if len(nodes) > 1 and not (what.endswith("shape") and len(shapes) == 1):
+                raise AttributeError(
+                    f"The layer '{self.name}' has {len(nodes)} inbound nodes, so its {what} is not one thing. "
+                    f"Use get_{what}_at(node_index)."
+                )
+        if not 0 <= index < len(nodes):
+            raise ValueError(
+                f"Asked to get {what} at node {index}, but layer '{self.name}' has only {len(nodes)} inbound nodes."
+            )
+        structure = getattr(nodes[index], _NODE_PARTS[what])
+        return map_tensors(lambda x: x.shape, structure) if what.endswith("shape") else structure
+
+    @property
+    def input(self) -> Any:
+        """The KerasTensor(s) that the layer was called on; AttributeError unless it was called once."""
+        return _or_runtime_error(self._node_property, "input")
+
+    @property
+    def output(self) -> Any:
+        """The KerasTensor(s) that the layer returned; AttributeError unless it was called once."""
+        return _or_runtime_error(self._node_property, "output")
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape(s) that the layer was called on."""
+        return _or_runtime_error(self._node_property, "input_shape")
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape(s) that the layer returned."""
+        return _or_runtime_error(self._node_property, "output_shape")
+
+    def get_input_at(self, node_index: int) -> Any:
+        """The KerasTensor(s) of the call numbered `node_index`."""
+        return self._node_property("input", node_index)
+
+    def get_output_at(self, node_index: int) -> Any:
+        """The KerasTensor(s) returned by the call numbered `node_index`."""
+        return self._node_property("output", node_index)
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        """The input shape(s) of the call numbered `node_index`."""
+        return self._node_property("input_shape", node_index)
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        """The output shape(s) of the call numbered `node_index`."""
+        return self._node_property("output_shape", node_index)
+
+    # Config and state
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON-able values, after name, trainable and dtype."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        if self._batch_input_shape is not None:
+            config["batch_input_shape"] = self._batch_input_shape
+        config["dtype"] = self._policy_config()
+        automatic = type(self).get_config is Layer.get_config
+        owner = type(self) if automatic else _library_class(type(self))
+        if owner is not None and owner is not Layer:
+            config.update({k: v for k, v in self._constructor_config(owner).items() if k not in config})
+        return config
+
+    def _policy_config(self) -> Any:
+        if self._policy.startswith("mixed_"):
+            return {"class_name": "Policy", "config": {"name": self._policy}}
+        return self._policy
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The calls belong to the models that made them; a copy of a layer starts with none.
+        return {**self.__dict__, "inbound_nodes": [], "_losses": []}
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        object.__setattr__(new, "_constructed_with", self._constructed_with)
+        return new
+
+    def extra_repr(self) -> str:
+        """The name, in `print(layer)`."""
+        return f"name={self.name!r}"
+
+    __str__ = nn.Module.__repr__
+
+    def __repr__(self) -> str:
+        return f"<kerastorch.{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+_NODE_PARTS = {"input": "first_argument", "output": "outputs", "input_shape": "first_argument", "output_shape": "outputs"}
+
+
+def _or_runtime_error(function: Callable, what: str) -> Any:
+    return function(what, None)
+
+
+def _library_class(cls: type) -> type | None:
+    """The first class of the library among a class's bases, itself included."""
+    return next((c for c in cls.__mro__ if c.__module__.startswith("kerastorch.") and "__init__" in c.__dict__), None)
+
+
+def _batch_input_shape(kwargs: dict[str, Any]) -> tuple | None:
+    if kwargs.get("batch_input_shape") is not None:
+        return tuple(kwargs["batch_input_shape"])
+    shape = kwargs.get("input_shape")
+    if shape is None and kwargs.get("input_dim") is not None:
+        shape = (kwargs["input_dim"],)
+    return None if shape is None else (kwargs.get("batch_size"), *shape)
+
+
+def _free_key(module: nn.Module, key: str) -> str:
+    taken, base, n = {*module._parameters, *module._buffers, *module._modules}, key, 1
+    while key in taken:
+        key, n = f"{base}_{n}", n + 1
+    return key
+
+
+def _real_tensors(structure: Any) -> list[torch.Tensor]:
+    if isinstance(structure, torch.Tensor):
+        return [structure]
+    return [x for x in pytree.tree_leaves(structure) if isinstance(x, torch.Tensor)]
+
+
+def _tracer_in(structure: Any) -> Any:
+    if isinstance(structure, fx.Proxy):
+        return structure.tracer
+    if isinstance(structure, (list, tuple)):
+        return next((t for t in map(_tracer_in, structure) if t is not None), None)
+    return _tracer_in(list(structure.values())) if isinstance(structure, dict) else None
+
+
+def shape_of(structure: Any) -> Any:
+    """The shapes of the tensors in a structure, in that structure; other values are left out of lists."""
+    if isinstance(structure, (list, tuple)):
+        shapes = [shape_of(x) for x in structure]
+        return [shape for shape in shapes if shape is not None]
+    if isinstance(structure, dict):
+        return {key: shape_of(x) for key, x in structure.items()}
+    return tuple(structure.shape) if hasattr(structure, "shape") else None
+
+
+def shape_map(function: Callable[[tuple], Any], shapes: Any) -> Any:
+    """`function(shape)` for each shape in nested lists and dicts of shapes."""
+    if isinstance(shapes, dict):
+        return {key: shape_map(function, value) for key, value in shapes.items()}
+    if all(isinstance(n, (int, np.integer)) or n is None for n in shapes):
+        return function(tuple(shapes))
+    return type(shapes)(shape_map(function, shape) for shape in shapes)

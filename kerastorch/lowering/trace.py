@@ -1,0 +1,264 @@
+"""A drawn graph becomes one flat torch.fx graph of torch modules and functions.
+
+The library's own layers are traced through: what is left of a Dense is one `nn.Linear` call and its activation. A
+user's layer stands as one module call. Masks become ordinary nodes; what nobody uses goes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+
+from kerastorch.config import torch_dtype
+from kerastorch.graph import KerasTensor
+from kerastorch.layers.base import Layer
+
+__all__ = ["ModelTracer", "Traced", "trace"]
+
+
+class Traced:
+    """A traced model: the fx graph, and what its targets mean.
+
+    modules: target -> module, for `call_module` nodes and the owners in `get_attr` targets ('owner.weight').
+    has_losses: the output is then a pair (outputs, list of losses).
+    """
+
+    def __init__(self, graph: fx.Graph, modules: dict[str, nn.Module], has_losses: bool) -> None:
+        self.graph, self.modules, self.has_losses = graph, modules, has_losses
+
+    def compile(self) -> Callable[..., Any]:
+        """The graph as one Python function of the input tensors.
+
+        It reads its modules from a plain object: cheaper than nn.Module's attribute look-up, and always the model's own
+        modules and parameters, whatever `.to()` did to them.
+        """
+        namespace = _Namespace()
+        for name, module in self.modules.items():
+            setattr(namespace, name, _Weights(module) if isinstance(module, Layer) and not _is_called(self.graph, name) else module)
+        code = self.graph.python_code("self")
+        scope = dict(code.globals)
+        exec(compile(code.src, "<kerastorch model>", "exec"), scope)
+        forward = scope["forward"]
+        return forward.__get__(namespace)
+
+
+class _Namespace:
+    """What the generated function calls `self`."""
+
+
+class _Weights:
+    """A layer's own parameters and buffers as attributes, past the Keras-shaped handles of the same names."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+
+    def __getattr__(self, name: str) -> Any:
+        return nn.Module.__getattr__(self._layer, name)
+
+
+def _is_called(graph: fx.Graph, target: str) -> bool:
+    return any(n.op == "call_module" and n.target == target for n in graph.nodes)
+
+
+class ModelTracer(fx.Tracer):
+    """Runs a model's layers on proxies. `opaque`: whether layers that users wrote stand as one module call."""
+
+    proxy_buffer_attributes = True
+
+    def __init__(self, root: nn.Module, opaque: bool = True) -> None:
+        super().__init__()
+        self.root, self.opaque = root, opaque
+        self.graph = fx.Graph(tracer_cls=type(self))
+        self.modules: dict[str, nn.Module] = {}
+        self.losses: list[fx.Proxy] = []
+        self._targets: dict[int, str] = {}
+        self._paths = {id(m): path for path, m in root.named_modules(remove_duplicate=False)}
+        self._weights: dict[tuple[int, str], fx.Proxy] = {}
+        self._phases: list[bool | None] = [None]
+
+    def target_of(self, module: nn.Module) -> str:
+        """The flat name of a module: its path in the model, without the last part where that says nothing new."""
+        if id(module) not in self._targets:
+            path = self._paths.get(id(module))
+            if path is None:
+                path, outer = type(module).__name__.lower(), None
+                self._constants = getattr(self, "_constants", [])
+                self._constants.append(module)  # keeps the id alive
+            else:
+                outer = self.root.get_submodule(path.rpartition(".")[0]) if "." in path else None
+            if isinstance(outer, Layer) and len(outer._modules) == 1:
+                path = path.rpartition(".")[0]
+            base = name = "".join(c if c.isalnum() else "_" for c in path.replace(".", "_")) or "model"
+            if name[0].isdigit():
+                base = name = f"_{name}"
+            n = 1
+            while name in self.modules:
+                name, n = f"{base}_{n}", n + 1
+            self._targets[id(module)], self.modules[name] = name, module
+        return self._targets[id(module)]
+
+    # What torch.fx asks of a tracer
+
+    def create_arg(self, a: Any) -> Any:
+        """A parameter, buffer or other tensor met as an argument becomes a `get_attr` node."""
+        if isinstance(a, torch.Tensor) and not isinstance(a, fx.Proxy):
+            for path, module in self.root.named_modules():
+                for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+                    if tensor is a:
+                        return self._weight(module, name).node
+            return self._weight(_constant(self, a), "value").node
+        return super().create_arg(a)
+
+    def call_module(self, m: nn.Module, forward: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A torch module met within a layer's `call` is one node."""
+        return self.create_proxy("call_module", self.target_of(m), args, kwargs)
+
+    def _weight(self, module: nn.Module, name: str) -> fx.Proxy:
+        key = (id(module), name)
+        if key not in self._weights:
+            self._weights[key] = self.create_proxy("get_attr", f"{self.target_of(module)}.{name}", (), {})
+        return self._weights[key]
+
+    # What Layer.__call__ asks when it meets proxies
+
+    def call_layer(self, layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Traces through a layer of the library; makes one module call of another."""
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        parameters = layer._call_parameters()
+        kwargs = dict(kwargs)
+        training = kwargs.pop("training", None)
+        training = self._phases[-1] if training is None else training
+        mask = kwargs.get("mask")
+        if mask is None:
+            masks = pytree.tree_map(_mask_of, first, is_leaf=lambda x: isinstance(x, fx.Proxy))
+            mask = masks if any(m is not None for m in pytree.tree_leaves(masks)) else None
+            if "mask" in parameters and mask is not None:
+                kwargs["mask"] = mask
+        if layer.is_traceable or not self.opaque:
+            if "training" in parameters:
+                kwargs["training"] = training
+            self._phases.append(training)
+            outputs = layer.call(*args, **kwargs)
+            self._phases.pop()
+        else:
+            if training is not None:
+                kwargs["training"] = training
+            outputs = self.call_module(layer, layer.forward, args, kwargs)
+            outputs = _like_recorded(layer, outputs)
+        if layer.supports_masking:
+            self._set_masks(outputs, layer.compute_mask(first, mask))
+        if layer.activity_regularizer is not None and layer.is_traceable:
+            for x in _proxies(outputs):
+                self.losses.append(layer.activity_regularizer(x) / x.shape[0])
+        return outputs
+
+    @staticmethod
+    def _set_masks(outputs: Any, masks: Any) -> None:
+        if masks is None:
+            return
+        for x, mask in zip(_proxies(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False):
+            if mask is not None and isinstance(x, fx.Proxy):
+                x.__dict__["_keras_mask"] = mask
+
+    def cast(self, proxy: fx.Proxy, layer: Layer, dtype: str) -> fx.Proxy:
+        """The proxy in the layer's dtype, where a floating one has another."""
+        if "float" not in dtype or dtype == layer.compute_dtype:
+            return proxy
+        cast = proxy.to(torch_dtype(layer.compute_dtype))
+        if "_keras_mask" in proxy.__dict__:
+            cast.__dict__["_keras_mask"] = proxy.__dict__["_keras_mask"]
+        return cast
+
+    def patches(self) -> Any:
+        """Within this context, modules called on proxies and weights read in this thread become nodes."""
+        here = threading.get_ident()
+        call, get = nn.Module.__call__, nn.Module.__getattr__
+
+        def traced_call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != here or not _proxies((args, kwargs)):
+                return call(module, *args, **kwargs)
+            return self.call_module(module, module.forward, args, kwargs)
+
+        def traced_get(module: nn.Module, name: str) -> Any:
+            value = get(module, name)
+            if threading.get_ident() == here and isinstance(value, torch.Tensor) and id(module) in self._paths:
+                return self._weight(module, name)
+            return value
+
+        both = mock.patch.multiple(nn.Module, __call__=traced_call, __getattr__=traced_get)
+        return both
+
+
+
+class _Constant(nn.Module):
+    def __init__(self, value: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value)
+
+
+def _constant(tracer: ModelTracer, value: torch.Tensor) -> nn.Module:
+    module = _Constant(value)
+    tracer._paths[id(module)] = f"constant{len(tracer._paths)}"
+    tracer.modules[tracer._paths[id(module)]] = module
+    tracer._targets[id(module)] = tracer._paths[id(module)]
+    return module
+
+
+def _mask_of(x: Any) -> Any:
+    return x.__dict__.get("_keras_mask") if isinstance(x, fx.Proxy) else None
+
+
+def _proxies(structure: Any) -> list[fx.Proxy]:
+    if isinstance(structure, fx.Proxy):
+        return [structure]
+    if isinstance(structure, (list, tuple)):
+        return [p for x in structure for p in _proxies(x)]
+    if isinstance(structure, dict):
+        return [p for x in structure.values() for p in _proxies(x)]
+    return []
+
+
+def _like_recorded(layer: Layer, proxy: fx.Proxy) -> Any:
+    """A module call returns one proxy; where the layer is known to return a list or dict, its parts."""
+    if not layer.inbound_nodes:
+        return proxy
+    outputs = layer.inbound_nodes[0].outputs
+    if isinstance(outputs, KerasTensor):
+        return proxy
+    if isinstance(outputs, dict):
+        return {key: proxy[key] for key in outputs}
+    if isinstance(outputs, (list, tuple)):
+        return type(outputs)(proxy[i] for i in range(len(outputs)))
+    return proxy
+
+
+def trace(model: Any, opaque: bool = True, with_losses: bool = True) -> Traced:
+    """The fx graph of a Functional model: placeholders for its inputs in order, named as they are."""
+    tracer = ModelTracer(model, opaque)
+    with tracer.patches():
+        inputs = [tracer.create_proxy("placeholder", _identifier(x.name), (), {}) for x in model.inputs]
+        outputs = model.run_nodes(inputs)
+        losses = tracer.losses if with_losses else []
+        result = (outputs, list(losses)) if losses else outputs
+        tracer.create_node("output", "output", (tracer.create_arg(result),), {})
+    remove_unused(tracer.graph)
+    tracer.graph.lint()
+    return Traced(tracer.graph, tracer.modules, bool(losses))
+
+
+def _identifier(name: str) -> str:
+    cleaned = "".join(c if c.isalnum() else "_" for c in name)
+    return cleaned if cleaned[:1].isalpha() else f"x_{cleaned}"
+
+
+def remove_unused(graph: fx.Graph) -> None:
+    """Erases the nodes whose values nobody uses: unasked masks, mostly."""
+    for node in reversed(graph.nodes):
+        if not node.users and node.op not in ("placeholder", "output"):
+            graph.erase_node(node)

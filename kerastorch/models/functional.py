@@ -1,0 +1,421 @@
+"""`Functional`: a model drawn from inputs to outputs, which runs as one lowered torch function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+
+from kerastorch.config import torch_dtype
+from kerastorch.graph import KerasTensor, Node, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
+from kerastorch.layers.base import Layer, structure_version
+from kerastorch.layers.core import Input, InputLayer
+from kerastorch.layers.function import TorchFunction
+from kerastorch.layers.weights import phase
+from kerastorch.lowering import lower
+from kerastorch.models.graph_config import graph_config, graph_from_config
+from kerastorch.models.model import Model
+
+__all__ = ["Functional"]
+
+
+class Functional(Model):
+    """A model made from symbolic tensors: `Model(inputs, outputs)`.
+
+    inputs, outputs: a KerasTensor, or lists, tuples or dicts of them.
+    Raises ValueError where an output does not follow from the inputs, or two layers have one name.
+    Keras: tf.keras.Model in its functional form.
+    """
+
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True, **kwargs: Any
+    ) -> None:
+        Model.__init__(self, name=name, **kwargs)
+        self._init_graph(inputs, outputs)
+        if not trainable:
+            self.trainable = False
+
+    def _init_graph(self, inputs: Any, outputs: Any) -> None:
+        for tensor in pytree.tree_leaves((inputs, outputs)):
+            if not isinstance(tensor, KerasTensor):
+                raise TypeError(
+                    f"Model '{self.name}': inputs and outputs must be KerasTensors (from Input and from layers called on "
+                    f"them), got {type(tensor).__name__}: {tensor!r}."
+                )
+        flat = tensors_in(inputs)
+        if len({id(x) for x in flat}) != len(flat):
+            raise ValueError(f"Model '{self.name}': an input is given twice: {[x.name for x in flat]}.")
+        # A model may begin at a tensor inside another graph; tf.keras then puts an input in its place.
+        replaced = {id(x): x for x in flat if x.node is None or not isinstance(x.node.layer, InputLayer)}
+        if replaced:
+            inputs, outputs = _begin_at(inputs, outputs, replaced)
+        self._structure_in, self._structure_out = inputs, outputs
+        self._graph = sort_graph(tensors_in(inputs), tensors_in(outputs))
+        self._run: Callable[..., Any] | None = None
+        self._run_version = -1
+        self._modules.clear()
+        for layer in self._graph.layers:
+            self.add_module(self._module_key(layer), layer)
+        self.built = True
+
+    # Calling
+
+    def __call__(self, inputs: Any = None, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        if (
+            training is None
+            and type(inputs) is torch.Tensor
+            and self._run_version == structure_version[0]
+            and inputs.dtype is self._plain_dtype
+            and inputs.shape[1:] == self._plain_shape
+            and not self._forward_hooks
+            and not self._forward_pre_hooks
+        ):
+            return self._run(inputs)  # type: ignore[misc]
+        if training is not None:
+            kwargs["training"] = training
+        if mask is not None:
+            kwargs["mask"] = mask
+        return super().__call__(inputs, **kwargs)
+
+    def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        training = kwargs.pop("training", None)
+        if training is None or all(m.training == training for m in self.modules()):
+            return nn.Module.__call__(self, *args, **kwargs)
+        with phase(self, training):
+            return nn.Module.__call__(self, *args, **kwargs)
+
+    def forward(self, inputs: Any, *more: Any, mask: Any = None) -> Any:
+        """Runs the lowered model on tensors or arrays, in the structure of the model's inputs."""
+        tensors = self._standardize((inputs, *more) if more else inputs)
+        if mask is not None or any(hasattr(x, "_keras_mask") for x in tensors):
+            return self._run_layers(tensors, mask)
+        self._prepare()
+        if not self._lowered.has_losses and not self._adds_losses:
+            return self._run(*tensors)  # type: ignore[misc]
+        self._clear_losses()
+        result = self._run(*tensors)  # type: ignore[misc]
+        if self._lowered.has_losses:
+            result, losses = result
+            self._losses.extend(losses)
+        return result
+
+    def _run_layers(self, tensors: list[torch.Tensor], mask: Any) -> Any:
+        """Layer by layer: for inputs that come with masks."""
+        for x, m in zip(tensors, mask if isinstance(mask, (list, tuple)) else [mask], strict=False):
+            if m is not None:
+                x._keras_mask = m  # type: ignore[attr-defined]
+        return self.run_nodes(tensors)
+
+    def _prepare(self) -> None:
+        """Lowers the model, unless it is and nothing has changed since."""
+        if self._run_version == structure_version[0]:
+            return
+        self._lowered = lower(self)
+        self._run = self._lowered.compile()
+        self._adds_losses = any(not layer.is_traceable for layer in self._flatten_layers() if not isinstance(layer, Functional))
+        first = self._graph.inputs[0] if len(self._graph.inputs) == 1 else None
+        plain = isinstance(self._structure_in, KerasTensor) and first is not None and None not in first.shape[1:]
+        plain = plain and not self._lowered.has_losses and not self._adds_losses
+        self._plain_dtype = torch_dtype(self._input_dtype(first)) if plain and first is not None else None
+        self._plain_shape = torch.Size(first.shape[1:]) if plain and first is not None else None
+        if plain and first is not None and first.shape[0] is not None:
+            self._plain_dtype = None
+        self._run_version = structure_version[0]
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """The layers one after the other: on the symbolic values that lowering sends through, or on tensors."""
+        tensors = self._match_inputs(inputs)
+        for x, m in zip(tensors, mask if isinstance(mask, (list, tuple)) else [mask], strict=False):
+            if m is not None and "_keras_mask" not in x.__dict__:
+                x.__dict__["_keras_mask"] = m
+        return self.run_nodes(tensors)
+
+    def run_nodes(self, tensors: list[Any]) -> Any:
+        """Calls the graph's layers in order on the given values of its inputs; returns the outputs' structure."""
+        values = {id(x): value for x, value in zip(self._graph.inputs, tensors, strict=True)}
+        for node in self._graph.nodes:
+            if node.is_input:
+                continue
+
+            def value_of(x: KerasTensor, layer: Layer = node.layer) -> Any:
+                value = values[id(x)]
+                if isinstance(value, fx.Proxy) and not _takes_any_dtype(layer):
+                    return value.tracer.cast(value, layer, _current_dtype(x))
+                return value
+
+            args, kwargs = map_tensors(value_of, (node.args, node.kwargs))
+            outputs = node.layer(*args, **kwargs)
+            for symbol, value in zip(tensors_in(node.outputs), _parts(node.outputs, outputs), strict=True):
+                values[id(symbol)] = value
+        return map_tensors(lambda x: values[id(x)], self._structure_out)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs' shapes; for other input shapes than the model's own, found by going through the layers."""
+        tensors = self._match_inputs(args[0] if args else kwargs["inputs"])
+        for x, own in zip(tensors, self._graph.inputs, strict=True):
+            self._check_shape(own, x.shape)
+        if all(x.shape == own.shape for x, own in zip(tensors, self._graph.inputs, strict=True)):
+            return map_tensors(lambda x: KerasTensor(x.shape, x.dtype), self._structure_out)
+        values = {id(own): KerasTensor(x.shape, own.dtype) for own, x in zip(self._graph.inputs, tensors, strict=True)}
+        for node in self._graph.nodes:
+            if node.is_input:
+                continue
+            node_args, node_kwargs = map_tensors(lambda x: values[id(x)], (node.args, node.kwargs))
+            outputs = node.layer.compute_output_spec(*node_args, **node_kwargs)
+            for symbol, value in zip(tensors_in(node.outputs), tensors_in(outputs), strict=True):
+                values[id(symbol)] = value
+        return map_tensors(lambda x: KerasTensor(values[id(x)].shape, values[id(x)].dtype), self._structure_out)
+
+    # Inputs
+
+    def _match_inputs(self, inputs: Any) -> list[Any]:
+        """The values for the model's inputs, in order, from a value, a list, or a dict by input name."""
+        own = self._structure_in
+        if isinstance(inputs, dict):
+            names = list(own) if isinstance(own, dict) else [x.name for x in self._graph.inputs]
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                raise ValueError(
+                    f"Model '{self.name}': missing data for input(s) {missing}. You passed a data dictionary with keys "
+                    f"{list(inputs)}; expected {names}."
+                )
+            return [inputs[name] for name in names]
+        if isinstance(own, dict) and isinstance(inputs, (list, tuple)):
+            values = list(inputs)
+        else:
+            values = _leaves(inputs)
+        if len(values) != len(self._graph.inputs) and len(self._graph.inputs) == 1 and isinstance(inputs, (list, tuple)):
+            values = [np.asarray(inputs)]
+        if len(values) != len(self._graph.inputs):
+            raise ValueError(
+                f'Layer "{self.name}" expects {len(self._graph.inputs)} input(s), but it received {len(values)} input '
+                f"tensors. Expected {[(x.name, x.shape) for x in self._graph.inputs]}."
+            )
+        return values
+
+    def _input_dtype(self, x: KerasTensor) -> str:
+        return _current_dtype(x)
+
+    def _standardize(self, inputs: Any) -> list[torch.Tensor]:
+        """The inputs as tensors of the expected dtypes; ValueError where a shape does not fit."""
+        tensors = []
+        for own, value in zip(self._graph.inputs, self._match_inputs(inputs), strict=True):
+            dtype = torch_dtype(self._input_dtype(own))
+            if not isinstance(value, torch.Tensor):
+                array = np.asarray(value)
+                if array.dtype.kind not in "fiub":
+                    raise ValueError(
+                        f'Model "{self.name}": input \'{own.name}\' must hold numbers, got an array of dtype {array.dtype}.'
+                    )
+                value = torch.as_tensor(array, device=self._device())
+            if value.dtype is not dtype:
+                mask = getattr(value, "_keras_mask", None)
+                value = value.to(dtype)
+                if mask is not None:
+                    value._keras_mask = mask  # type: ignore[attr-defined]
+            shape = tuple(value.shape)
+            if len(shape) == len(own.shape) - 1 and own.shape[-1] == 1:
+                value = value.unsqueeze(-1)  # as Keras does for a column given flat
+                shape = tuple(value.shape)
+            self._check_shape(own, shape)
+            tensors.append(value)
+        return tensors
+
+    def _check_shape(self, own: KerasTensor, shape: tuple) -> None:
+        fits = len(shape) == len(own.shape) and all(
+            want is None or got is None or want == got for want, got in zip(own.shape, shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"Input {self._graph.inputs.index(own)} ('{own.name}') of layer \"{self.name}\" is incompatible with the "
+                f"layer: expected shape={own.shape}, found shape={shape}"
+            )
+
+    # What the graph says
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in tf.keras 2's order."""
+        return list(self._graph.layers)
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The input tensors, in a list."""
+        return list(self._graph.inputs)
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The output tensors, in a list."""
+        return list(self._graph.outputs)
+
+    @property
+    def input(self) -> Any:
+        """The inputs, in the structure in which they were given."""
+        return self._structure_in
+
+    @property
+    def output(self) -> Any:
+        """The outputs, in the structure in which they were given."""
+        return self._structure_out
+
+    @property
+    def input_shape(self) -> Any:
+        """The inputs' shapes."""
+        return map_tensors(lambda x: x.shape, self._structure_in)
+
+    @property
+    def output_shape(self) -> Any:
+        """The outputs' shapes."""
+        return map_tensors(lambda x: x.shape, self._structure_out)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the input layers."""
+        return [x.node.layer.name for x in self._graph.inputs if x.node]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that the outputs come from, made unique."""
+        names: list[str] = []
+        for x in self._graph.outputs:
+            assert x.node is not None
+            base = x.node.layer.name
+            names.append(base if base not in names else f"{base}_{sum(n.split('_')[0] == base for n in names)}")
+        return names
+
+    def _sublayers(self) -> list[Any]:
+        return self._graph.layers
+
+    def _module_key(self, layer: Layer) -> str:
+        """The name of a layer in the module tree: its own if the user gave it, else its class's, numbered in this model,
+        so that two builds of the same code have the same `state_dict` keys."""
+        base = layer.name if layer._named_by_user else snake_case(type(layer).__name__)
+        base = key = base.replace(".", "_") or "layer"
+        n = 1
+        while hasattr(self, key):
+            key, n = (f"{base}_" if hasattr(type(self), base) and n == 1 else f"{base}_{n}"), n + 1
+        return key
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape(s) of the outputs for the given shape(s) of the inputs."""
+        shapes = [input_shape] if isinstance(self._structure_in, KerasTensor) else input_shape
+        if isinstance(shapes, dict):
+            shapes = self._match_inputs(shapes)
+        inputs = [KerasTensor(tuple(s), x.dtype) for s, x in zip(shapes, self._graph.inputs, strict=True)]
+        return map_tensors(lambda x: x.shape, self.compute_output_spec(inputs))
+
+    # Config
+
+    def get_config(self) -> dict[str, Any]:
+        """The architecture in tf.keras 2's form: layers with their inbound nodes, input and output layers."""
+        return {"name": self.name, "trainable": self.trainable, **graph_config(self)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A model with the given architecture and new weights."""
+        inputs, outputs = graph_from_config(config, custom_objects)
+        made_as = {"name": config.get("name"), "trainable": config.get("trainable", True)}
+        return cls(inputs=inputs, outputs=outputs, **made_as)
+
+    # Copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The graph's links run deeper than Python's recursion limit, so it is written as a flat list of calls.
+        state = super().__getstate__()
+        for key in ("_structure_in", "_structure_out", "_graph", "_run", "_lowered"):
+            state.pop(key, None)
+        ids: dict[int, int] = {}
+        calls = []
+        for node in self._graph.nodes:
+            args, kwargs = map_tensors(lambda x: _Reference(ids[id(x)]), (node.args, node.kwargs))
+            for x in tensors_in(node.outputs):
+                ids[id(x)] = len(ids)
+            outputs = map_tensors(lambda x: _Symbol(x.shape, x.dtype, x.name), node.outputs)
+            calls.append((node.layer, args, kwargs, outputs))
+        refer = [map_tensors(lambda x: _Reference(ids[id(x)]), s) for s in (self._structure_in, self._structure_out)]
+        return {**state, "_calls": calls, "_ends": refer, "_run_version": -1}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        calls, ends = state.pop("_calls"), state.pop("_ends")
+        super().__setstate__(state)
+        symbols: list[KerasTensor] = []
+
+        def resolve(structure: Any) -> Any:
+            return pytree.tree_map(lambda x: symbols[x.index] if isinstance(x, _Reference) else x, structure)
+
+        for layer, args, kwargs, outputs in calls:
+            outputs = pytree.tree_map(
+                lambda x: KerasTensor(x.shape, x.dtype, x.name) if isinstance(x, _Symbol) else x, outputs
+            )
+            Node(layer, resolve(args), resolve(kwargs), outputs)
+            symbols.extend(tensors_in(outputs))
+        self._structure_in, self._structure_out = resolve(ends[0]), resolve(ends[1])
+        self._graph = sort_graph(tensors_in(self._structure_in), tensors_in(self._structure_out))
+        self._run = None
+
+
+def _begin_at(inputs: Any, outputs: Any, inner: dict[int, KerasTensor]) -> tuple[Any, Any]:
+    """The same graph, with new Inputs in the place of the given tensors inside it: the layers are called anew."""
+    values: dict[int, KerasTensor] = {}
+    for x in inner.values():
+        name = x.node.layer.name if x.node else (x.name or "input")
+        values[id(x)] = Input(batch_shape=x.shape, dtype=x.dtype, name=f"{name}_input")
+    nodes, _ = nodes_before(tensors_in(outputs), tensors_in(inputs))
+    for node in nodes:
+        new = [id(x) in values for x in tensors_in(node.outputs)]
+        if all(new) or not any(id(x) in values for x in node.inputs):
+            continue
+        args, kwargs = map_tensors(lambda x: values.get(id(x), x), (node.args, node.kwargs))
+        copied = map_tensors(lambda x: KerasTensor(x.shape, x.dtype, x.name), node.outputs)
+        Node(node.layer, args, kwargs, copied)
+        values.update({id(a): b for a, b in zip(tensors_in(node.outputs), tensors_in(copied), strict=True)})
+    return tuple(map_tensors(lambda x: values.get(id(x), x), structure) for structure in (inputs, outputs))  # type: ignore[return-value]
+
+
+class _Reference:
+    """Stands for a KerasTensor in a copied or pickled model: its number."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class _Symbol:
+    """A KerasTensor without its links."""
+
+    def __init__(self, shape: tuple, dtype: str, name: str | None) -> None:
+        self.shape, self.dtype, self.name = shape, dtype, name
+
+
+def _takes_any_dtype(layer: Layer) -> bool:
+    return isinstance(layer, TorchFunction)
+
+
+def _current_dtype(x: KerasTensor) -> str:
+    """The dtype of a value now: floats follow their layer, which `.half()` and the like may have changed."""
+    if "float" not in x.dtype or x.node is None or _takes_any_dtype(x.node.layer):
+        return x.dtype
+    return x.node.layer.compute_dtype
+
+
+def _leaves(structure: Any) -> list[Any]:
+    if isinstance(structure, (list, tuple)):
+        return [leaf for x in structure for leaf in _leaves(x)]
+    if isinstance(structure, dict):
+        return [leaf for x in structure.values() for leaf in _leaves(x)]
+    return [structure]
+
+
+def _parts(symbols: Any, values: Any) -> list[Any]:
+    """The values in the places of the symbols of a layer's output structure."""
+    if isinstance(symbols, KerasTensor):
+        return [values]
+    if isinstance(symbols, dict):
+        return [part for key in symbols for part in _parts(symbols[key], values[key])]
+    if isinstance(symbols, (list, tuple)):
+        return [part for s, v in zip(symbols, values, strict=True) for part in _parts(s, v)]
+    return []

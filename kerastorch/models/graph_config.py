@@ -1,0 +1,211 @@
+"""A drawn graph as tf.keras 2's config, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch.utils import _pytree as pytree
+
+from kerastorch.graph import KerasTensor, Node, map_tensors, tensors_in
+from kerastorch.layers.base import Layer
+from kerastorch.layers.core import InputLayer
+from kerastorch.registry import custom_object_scope, deserialize, serialize
+
+__all__ = ["graph_config", "graph_from_config"]
+
+
+def graph_config(model: Any) -> dict[str, Any]:
+    """`layers`, `input_layers` and `output_layers` of a Functional model."""
+    indices: dict[int, tuple[str, int]] = {}
+    nodes_of: dict[Any, list[Node]] = {layer: [] for layer in model.layers}
+    in_model = set(model._graph.nodes)
+    for layer in model.layers:
+        # Nodes count within the model, in the order in which the layer was called.
+        nodes_of[layer] = [node for node in layer.inbound_nodes if node in in_model]
+        for i, node in enumerate(nodes_of[layer]):
+            indices[id(node)] = (layer.name, i)
+
+    def reference(x: KerasTensor) -> list[Any]:
+        return [*indices[id(x.node)], x.index]
+
+    layers = []
+    for layer in model.layers:
+        inbound = [_node_config(node, reference) for node in nodes_of[layer] if not node.is_input]
+        layers.append({**serialize(layer), "name": layer.name, "inbound_nodes": inbound})
+    return {
+        "layers": layers,
+        "input_layers": _references(model.input, reference, model),
+        "output_layers": _references(model.output, reference, model),
+    }
+
+
+def _references(structure: Any, reference: Any, model: Any) -> Any:
+    if isinstance(structure, KerasTensor):
+        return [reference(structure)]
+    return map_tensors(reference, structure)
+
+
+def _node_config(node: Node, reference: Any) -> Any:
+    """`[['name', node, tensor, kwargs], ...]`: the tensors of the first argument, the other arguments beside the first."""
+    names = node.layer._call_parameters()
+    if names[0] == "args":
+        # A torch function: its arguments stand as they are, tensors among them anywhere.
+        return [[*reference(node.inputs[0]), {"kerastorch_call": _call_config([list(node.args), node.kwargs], reference)}]]
+    kwargs = {**dict(zip(names[1:], node.args[1:], strict=False)), **node.kwargs}
+    first = node.args[0] if node.args else kwargs.pop(next(iter(node.kwargs)))
+    described = pytree.tree_map(lambda x: reference(x) if isinstance(x, KerasTensor) else _value(x), kwargs)
+
+    def with_kwargs(x: Any) -> Any:
+        return [*reference(x), described] if isinstance(x, KerasTensor) else ["_CONSTANT_VALUE", -1, _value(x), described]
+
+    if isinstance(first, KerasTensor):
+        return [with_kwargs(first)]
+    return pytree.tree_map(with_kwargs, first)
+
+
+def _call_config(x: Any, reference: Any) -> Any:
+    """The arguments of a torch function; a tuple stays one, as an index must."""
+    if isinstance(x, KerasTensor):
+        return reference(x)
+    if isinstance(x, tuple):
+        return {"class_name": "tuple", "config": [_call_config(y, reference) for y in x]}
+    if isinstance(x, list):
+        return [_call_config(y, reference) for y in x]
+    if isinstance(x, Mapping):
+        return {key: _call_config(y, reference) for key, y in x.items()}
+    return _value(x)
+
+
+def _value(x: Any) -> Any:
+    if isinstance(x, slice):
+        return {"class_name": "slice", "config": [x.start, x.stop, x.step]}
+    if x is Ellipsis:
+        return {"class_name": "ellipsis", "config": None}
+    return serialize(x)
+
+
+def graph_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+    """The inputs and outputs of the graph that a config describes; layers are made and called.
+
+    Raises ValueError for a config that refers to what it does not hold.
+    """
+    layers: dict[str, Layer] = {}
+    calls: list[tuple[str, Any]] = []
+    with custom_object_scope(custom_objects or {}):
+        for described in config["layers"]:
+            name = described.get("name") or described["config"]["name"]
+            layer = deserialize("layer", {key: described[key] for key in ("class_name", "config") if key in described})
+            layers[name] = layer
+            calls.extend((name, node) for node in described.get("inbound_nodes", ()))
+    made: dict[tuple[str, int], Any] = {
+        (name, 0): layer.inbound_nodes[0].outputs for name, layer in layers.items() if isinstance(layer, InputLayer)
+    }
+    _call_layers(layers, calls, made)
+
+    def resolve(ends: Any) -> Any:
+        if _is_reference(ends):
+            return _tensor(ends, made)
+        if isinstance(ends, Mapping):
+            return {key: resolve(value) for key, value in ends.items()}
+        found = [resolve(x) for x in ends]
+        return found[0] if len(found) == 1 else found
+
+    return resolve(config["input_layers"]), resolve(config["output_layers"])
+
+
+def _call_layers(layers: dict[str, Layer], calls: list[tuple[str, Any]], made: dict) -> None:
+    """Calls each layer once its inputs are there: a layer's own calls in order, else in any order that works."""
+    pending: dict[str, list[Any]] = {}
+    for name, node in calls:
+        pending.setdefault(name, []).append(node)
+    waiting: dict[tuple[str, int], list[str]] = {}
+    ready = list(pending)
+    while ready:
+        name = ready.pop(0)
+        while pending.get(name):
+            needed = [key for key in _needs(pending[name][0]) if key not in made]
+            if needed:
+                waiting.setdefault(needed[0], []).append(name)
+                break
+            node = pending[name].pop(0)
+            outputs = _call(layers[name], node, made)
+            key = (name, sum(1 for n, _ in made if n == name))
+            made[key] = outputs
+            ready.extend(waiting.pop(key, ()))
+    left = {name: _needs(nodes[0]) for name, nodes in pending.items() if nodes}
+    if left:
+        missing = "; ".join(
+            f"'{name}' needs {[f'{n}[{i}]' for n, i in needs if (n, i) not in made]}" for name, needs in left.items()
+        )
+        raise ValueError(f"The config does not describe a graph: some layers' inputs are never made: {missing}.")
+
+
+def _is_reference(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) in (3, 4) and isinstance(x[0], str) and isinstance(x[1], int) and not isinstance(x[1], bool) and (
+        x[0] == "_CONSTANT_VALUE" or isinstance(x[2], int)
+    )
+
+
+def _needs(node: Any) -> list[tuple[str, int]]:
+    if _is_reference(node):
+        own = [(node[0], node[1])] if node[0] != "_CONSTANT_VALUE" else []
+        return own + (_needs(node[3]) if len(node) > 3 else [])
+    if isinstance(node, Mapping):
+        return [key for value in node.values() for key in _needs(value)]
+    if isinstance(node, (list, tuple)):
+        return [key for x in node for key in _needs(x)]
+    return []
+
+
+def _tensor(reference: Any, made: dict) -> KerasTensor:
+    name, node, index = reference[:3]
+    if (name, node) not in made:
+        raise ValueError(f"The config refers to output {index} of call {node} of layer '{name}', which it does not hold.")
+    tensors = tensors_in(made[name, node])
+    if index >= len(tensors):
+        raise ValueError(f"The config refers to output {index} of layer '{name}', which returns {len(tensors)}.")
+    return tensors[index]
+
+
+def _call(layer: Layer, node: Any, made: dict) -> Any:
+    kwargs: dict[str, Any] = {}
+
+    def argument(x: Any) -> Any:
+        if _is_reference(x):
+            if len(x) > 3 and isinstance(x[3], Mapping):
+                kwargs.update(x[3])
+            return _plain(x[2]) if x[0] == "_CONSTANT_VALUE" else _tensor(x, made)
+        if isinstance(x, Mapping):
+            return {key: argument(value) for key, value in x.items()}
+        return [argument(value) for value in x]
+
+    first = argument(node)
+    if isinstance(node, (list, tuple)) and len(node) == 1 and _is_reference(node[0]):
+        first = first[0]
+    if "kerastorch_call" in kwargs:
+        args, keywords = _keyword(kwargs["kerastorch_call"], made)
+        return layer(*args, **keywords)
+    more = [_keyword(value, made) for value in kwargs.pop("kerastorch_arguments", ())]
+    named = {key: _keyword(value, made) for key, value in kwargs.items()}
+    return layer(first, *more, **named)
+
+
+def _keyword(x: Any, made: dict) -> Any:
+    if _is_reference(x) and x[0] != "_CONSTANT_VALUE" and (x[0], x[1]) in made:
+        return _tensor(x, made)
+    if isinstance(x, Mapping) and "class_name" not in x:
+        return {key: _keyword(value, made) for key, value in x.items()}
+    if isinstance(x, Mapping) and x["class_name"] == "tuple":
+        return tuple(_keyword(value, made) for value in x["config"])
+    if isinstance(x, (list, tuple)):
+        return [_keyword(value, made) for value in x]
+    return _plain(x)
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, Mapping) and x.get("class_name") == "slice":
+        return slice(*x["config"])
+    if isinstance(x, Mapping) and x.get("class_name") == "ellipsis":
+        return Ellipsis
+    return x

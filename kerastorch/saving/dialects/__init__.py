@@ -1,0 +1,5 @@
+"""The forms in which the generations of Keras write a config, read into tf.keras 2's."""
+
+from kerastorch.saving.dialects.keras3 import canonical
+
+__all__ = ["canonical"]

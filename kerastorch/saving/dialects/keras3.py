@@ -1,0 +1,88 @@
+"""Keras 3's configs, and those of tf.keras 2.13 and later, in tf.keras 2's form.
+
+They differ in what stands beside a class name (`module`, `registered_name`, `build_config`), in dtypes written as policies,
+in `batch_shape`, in how tensors stand in `inbound_nodes`, and in a few arguments. Everything is read by its class name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["canonical"]
+
+_BESIDE = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
+
+
+def canonical(config: Any) -> Any:
+    """The config in tf.keras 2's form; one that has it stays as it is."""
+    if isinstance(config, Mapping):
+        return _mapping(config)
+    if isinstance(config, (list, tuple)):
+        return [canonical(x) for x in config]
+    return config
+
+
+def _mapping(config: Mapping[str, Any]) -> Any:
+    name, inner = config.get("class_name"), config.get("config")
+    if name == "__tuple__":
+        return [canonical(x) for x in config["items"]]
+    if name == "DTypePolicy" and isinstance(inner, Mapping):
+        return inner["name"] if not str(inner["name"]).startswith("mixed") else {"class_name": "Policy", "config": dict(inner)}
+    if name == "Policy" and isinstance(inner, Mapping) and not str(inner["name"]).startswith("mixed"):
+        return inner["name"]
+    if name == "__keras_tensor__" and isinstance(inner, Mapping):
+        return list(inner["keras_history"])
+    if name is None:
+        return {key: canonical(value) for key, value in config.items()}
+    registered, module = config.get("registered_name"), str(config.get("module") or "")
+    if name == "function" and isinstance(inner, str):
+        return registered if registered and registered != inner else inner
+    if registered and not module.startswith(("keras", "tf_keras", "tensorflow")):
+        name = registered
+    result = {key: canonical(value) for key, value in config.items() if key not in _BESIDE}
+    result["class_name"] = name
+    if isinstance(inner, Mapping):
+        result["config"] = _arguments(name, result["config"])
+    if "inbound_nodes" in config:
+        result["inbound_nodes"] = [_node(canonical(node)) for node in config["inbound_nodes"]]
+    return result
+
+
+def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """One layer's arguments: those whose name changed between the generations."""
+    if name == "InputLayer" and "batch_shape" in config:
+        config["batch_input_shape"] = config.pop("batch_shape")
+    elif "batch_shape" in config and "batch_input_shape" not in config:
+        config["batch_input_shape"] = config.pop("batch_shape")
+    for key in ("quantization_config", "lora_rank", "lora_alpha"):
+        if key in config and config[key] is None:
+            del config[key]
+    if name == "LeakyReLU" and "negative_slope" in config:
+        config["alpha"] = config.pop("negative_slope")
+    if name == "BatchNormalization":
+        for key in ("renorm", "renorm_clipping", "renorm_momentum"):
+            if not config.get(key) or key == "renorm_momentum":
+                config.pop(key, None)
+    return config
+
+
+def _node(node: Any) -> Any:
+    """Keras 3's `{'args': [...], 'kwargs': {...}}` as tf.keras 2's list of references, the keywords beside the first."""
+    if not isinstance(node, Mapping) or "args" not in node:
+        return node
+    args, kwargs = list(node["args"]), {k: v for k, v in node.get("kwargs", {}).items() if v is not None}
+    if len(args) > 1:
+        kwargs = {**kwargs, "kerastorch_arguments": args[1:]}
+    return _with_keywords(args[0] if args else [], kwargs, [True])
+
+
+def _with_keywords(x: Any, kwargs: dict[str, Any], first: list[bool]) -> Any:
+    if _is_reference(x):
+        return [[*x, kwargs]] if first[0] else [*x, kwargs]
+    first[0] = False
+    return [_with_keywords(y, kwargs, first) for y in x] if isinstance(x, list) else x
+
+
+def _is_reference(x: Any) -> bool:
+    return isinstance(x, list) and len(x) == 3 and isinstance(x[0], str) and all(isinstance(n, int) for n in x[1:])

@@ -1,0 +1,237 @@
+"""A `Variable`: a Keras-shaped handle on a torch parameter or buffer, and the layouts that it reads and writes through."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from kerastorch.config import get_device
+
+__all__ = ["CONVOLUTION", "IDENTITY", "TRANSPOSED", "Layout", "Variable", "deferred_initialization", "initializes_now"]
+
+_deferred: list[bool] = []
+
+
+@contextlib.contextmanager
+def deferred_initialization() -> Iterator[None]:
+    """Weights made within the block stay on the meta device, for a file's values (or `initialize`) to fill them."""
+    _deferred.append(True)
+    try:
+        yield
+    finally:
+        _deferred.pop()
+
+
+def initializes_now() -> bool:
+    """Whether a new weight gets its initial values at once: false within `deferred_initialization`."""
+    return not _deferred
+
+
+class Layout(NamedTuple):
+    """Two inverse functions between torch's layout of a weight and Keras's; `to_keras` is a view wherever strides allow."""
+
+    name: str
+    to_keras: Callable[[torch.Tensor], torch.Tensor]
+    to_torch: Callable[[torch.Tensor], torch.Tensor]
+
+
+def _same(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+def _transpose(x: torch.Tensor) -> torch.Tensor:
+    return x.transpose(0, 1)
+
+
+def _convolution_to_keras(x: torch.Tensor) -> torch.Tensor:
+    return x.movedim((1, 0), (-2, -1))
+
+
+def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
+    return x.movedim((-2, -1), (1, 0))
+
+
+IDENTITY = Layout("identity", _same, _same)
+TRANSPOSED = Layout("transposed", _transpose, _transpose)
+CONVOLUTION = Layout("convolution: (out, in, *window) in torch, (*window, in, out) in Keras", _convolution_to_keras, _convolution_to_torch)
+
+
+def _operand(x: Any) -> Any:
+    return x.value if isinstance(x, Variable) else x
+
+
+class Variable:
+    """A weight as Keras shows it: Keras's shape, order and name, on torch's storage.
+
+    It holds no data: it reads and writes the parameter or buffer `attribute` of the torch `module`, so that `.to()`,
+    `load_state_dict` and optimizers act on what it shows. It is an operand of any torch function.
+
+    name: such as 'hidden/kernel:0'. shape: a tuple of ints. dtype: a string.
+    Keras: tf.Variable as Keras uses it.
+    """
+
+    __slots__ = ("_attribute", "_module", "_trainable", "constraint", "initializer", "layout", "name", "regularizer")
+    __array_priority__ = 100
+
+    def __init__(
+        self,
+        module: nn.Module,
+        attribute: str,
+        name: str,
+        layout: Layout = IDENTITY,
+        trainable: bool = True,
+        initializer: Callable[..., torch.Tensor] | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> None:
+        self._module, self._attribute = module, attribute
+        self.name, self.layout = name, layout
+        self._trainable = trainable
+        self.initializer, self.regularizer, self.constraint = initializer, regularizer, constraint
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """The torch parameter or buffer itself, in torch's layout."""
+        # Through nn.Module, past an attribute of the same name that holds this handle, and so that torch.fx sees it.
+        return nn.Module.__getattr__(self._module, self._attribute)
+
+    @property
+    def value(self) -> torch.Tensor:
+        """The weight in Keras's shape: a view of `tensor` where strides allow; gradients flow through it."""
+        return self.layout.to_keras(self.tensor)
+
+    def read_value(self) -> torch.Tensor:
+        """As `value`. Keras: tf.Variable.read_value."""
+        return self.value
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the weight was made to be trained (its layer may be frozen all the same)."""
+        return self._trainable
+
+    @property
+    def grad(self) -> torch.Tensor | None:
+        """The gradient in Keras's shape, or None."""
+        grad = self.tensor.grad
+        return None if grad is None else self.layout.to_keras(grad)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape as Keras has it."""
+        return tuple(self.value.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name, such as 'float32'."""
+        return str(self.tensor.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weight."""
+        return self.tensor.device
+
+    @property
+    def path(self) -> str:
+        """The name without ':0'. Keras 3: Variable.path."""
+        return self.name.removesuffix(":0")
+
+    def numpy(self) -> np.ndarray:
+        """A NumPy copy, in Keras's shape."""
+        value = self.value.detach().cpu()
+        if value.dtype == torch.bfloat16:
+            value = value.float()
+        return value.contiguous().numpy().copy()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the weight still lies on the meta device, without values."""
+        return self.tensor.is_meta
+
+    def initialize(self) -> None:
+        """Gives the weight the values of its initializer."""
+        assert self.initializer is not None
+        self._store(self.initializer(self.shape, dtype=self.tensor.dtype))
+
+    def _store(self, value: torch.Tensor) -> None:
+        tensor = self.tensor
+        value = self.layout.to_torch(value.detach())
+        if not tensor.is_meta:
+            with torch.no_grad():
+                tensor.copy_(value)
+            return
+        new = value.to(get_device(), tensor.dtype).contiguous()
+        if isinstance(tensor, nn.Parameter):
+            self._module._parameters[self._attribute] = nn.Parameter(new, requires_grad=tensor.requires_grad)
+        else:
+            self._module._buffers[self._attribute] = new
+
+    def assign(self, value: Any) -> Variable:
+        """Writes a value of the same shape, as Keras has it; ValueError for another shape."""
+        new = torch.as_tensor(np.asarray(value) if not isinstance(value, (torch.Tensor, Variable)) else _operand(value))
+        if tuple(new.shape) != self.shape:
+            raise ValueError(f"Variable {self.name!r} has shape {self.shape}, cannot be assigned a value of shape {tuple(new.shape)}.")
+        self._store(new)
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        """Adds a value of the same shape in place."""
+        return self._assign_sum(value, 1)
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtracts a value of the same shape in place."""
+        return self._assign_sum(value, -1)
+
+    def _assign_sum(self, value: Any, sign: int) -> Variable:
+        delta = torch.as_tensor(_operand(value)).to(self.tensor.device, self.tensor.dtype)
+        if tuple(delta.shape) != self.shape:
+            raise ValueError(f"Variable {self.name!r} has shape {self.shape}, cannot be changed by a value of shape {tuple(delta.shape)}.")
+        return self.assign(self.value.detach() + sign * delta)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype)
+
+    @classmethod
+    def __torch_function__(cls, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        args = pytree.tree_map(_operand, args)
+        return func(*args, **pytree.tree_map(_operand, kwargs or {}))
+
+    def __getitem__(self, index: Any) -> torch.Tensor:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.name!r} shape={self.shape} dtype={self.dtype}, numpy=\n{self.numpy()!r}>"
+
+
+def _binary(name: str) -> Callable:
+    function = getattr(operator, name)
+    return lambda self, other: function(self.value, _operand(other))
+
+
+def _reflected(name: str) -> Callable:
+    function = getattr(operator, name)
+    return lambda self, other: function(_operand(other), self.value)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
+    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+    setattr(Variable, f"__r{_name}__", _reflected(f"__{_name}__"))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+Variable.__neg__ = lambda self: -self.value  # type: ignore[attr-defined]
+Variable.__abs__ = lambda self: abs(self.value)  # type: ignore[attr-defined]

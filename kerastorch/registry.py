@@ -157,8 +157,10 @@ def serialize(obj: Any) -> Any:
     """A JSON-able value: plain values as they are, functions by name, objects as `{'class_name', 'config'}`."""
     if obj is None or isinstance(obj, (bool, int, float, str)):
         return obj
-    if isinstance(obj, (list, tuple)):
-        return type(obj)(serialize(x) for x in obj)
+    if isinstance(obj, list):  # also one that a layer keeps track of
+        return [serialize(x) for x in obj]
+    if isinstance(obj, tuple):
+        return tuple(serialize(x) for x in obj)
     if isinstance(obj, dict):
         return {key: serialize(value) for key, value in obj.items()}
     if hasattr(obj, "get_config") and not inspect.isclass(obj):

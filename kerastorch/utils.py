@@ -1,7 +1,7 @@
 """Odds and ends under the names that Keras gives them. Keras: tf.keras.utils."""
 
 from kerastorch.config import set_random_seed
-# PLOT from kerastorch.models.plot import model_to_dot, plot_model
+from kerastorch.models.plot import model_to_dot, plot_model
 from kerastorch.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -20,8 +20,8 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
-    # "model_to_dot",
-    # "plot_model",
+    "model_to_dot",
+    "plot_model",
     "register_keras_serializable",
     "set_random_seed",
 ]

@@ -9,7 +9,7 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.function import TorchFunction
 from kerastorch.layers.input_spec import InputSpec
 
-_FAMILIES = ("core",)
+_FAMILIES = ("core", "attention", "multi_head_attention", "convolution", "pooling", "global_pooling", "spatial",)
 """The modules whose `__all__` makes the public layers; a layer is public by standing there."""
 
 __all__ = ["InputSpec", "Layer", "TorchFunction"]

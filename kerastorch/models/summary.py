@@ -148,7 +148,7 @@ def _is_in_line(model: Any) -> bool:
 
 def _output_shape(layer: Any) -> str:
     if not layer.inbound_nodes:
-        return "?" if layer.built else "(unbuilt)"
+        return "multiple" if layer.built else "?"
     shapes = {str(map_tensors(lambda x: x.shape, node.outputs)) for node in layer.inbound_nodes}
     if len(shapes) > 1:
         return "multiple"

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from kerastorch.registry import deserialize, serialize
+from kerastorch.registry import deserialize, find, serialize
 from kerastorch.saving.dialects import canonical
 
 __all__ = ["BACKEND", "KERAS_VERSION", "model_from_config", "model_from_json", "model_from_yaml", "plain", "to_json", "to_yaml"]
@@ -45,7 +45,28 @@ def model_from_config(config: Any, custom_objects: Any = None) -> Any:
     """A model with new weights from what `to_json` describes, of any generation of Keras."""
     if not isinstance(config, Mapping) or "class_name" not in config:
         raise ValueError(f"Not the description of a model: expected a dict with 'class_name' and 'config', got {_short(config)}.")
-    return deserialize("layer", canonical(config), custom_objects)
+    config = canonical(config)
+    unknown = _unknown_layers(config, custom_objects)
+    if unknown:
+        lines = "\n  ".join(f"{name} '{layer}': {_short(arguments)}" for name, layer, arguments in unknown)
+        names = ", ".join(f"{name!r}: ..." for name in dict.fromkeys(name for name, _, _ in unknown))
+        raise ValueError(
+            f"{len(unknown)} unknown layer(s); if they are your own, pass custom_objects={{{names}}}, open a "
+            f"custom_object_scope, or decorate the classes with register_keras_serializable. Their configs:\n  {lines}"
+        )
+    return deserialize("layer", config, custom_objects)
+
+
+def _unknown_layers(config: Any, custom_objects: Any) -> list[tuple[str, str, Any]]:
+    """(class name, layer name, config) of each layer in a model's config whose class nobody knows."""
+    if not isinstance(config, Mapping) or "class_name" not in config:
+        return []
+    inner = config.get("config")
+    if find("layer", config["class_name"], custom_objects) is None:
+        name = inner.get("name", "") if isinstance(inner, Mapping) else ""
+        return [(config["class_name"], name, inner)]
+    layers = inner.get("layers", ()) if isinstance(inner, Mapping) else inner if isinstance(inner, list) else ()
+    return [found for layer in layers for found in _unknown_layers(layer, custom_objects)]
 
 
 def model_from_json(json_string: str, custom_objects: Any = None) -> Any:

@@ -1,0 +1,60 @@
+"""The real tf_keras and Keras 3, imported once."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import numpy as np
+import pytest
+
+import kerastorch
+
+
+@pytest.fixture(scope="session")
+def tf_keras():
+    return pytest.importorskip("tf_keras")
+
+
+@pytest.fixture(scope="session")
+def keras3():
+    return pytest.importorskip("keras")
+
+
+@pytest.fixture(params=["tf_keras", "keras"])
+def real(request):
+    """The real Keras: both, one after the other."""
+    found = pytest.importorskip(request.param)
+    found.backend.clear_session()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    kerastorch.backend.clear_session()
+
+
+def random_inputs(model, batch=3, seed=0):
+    """Inputs for a Keras model, of any Keras, as NumPy arrays."""
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for x in model.inputs:
+        shape = (batch, *(5 if n is None else n for n in tuple(x.shape)[1:]))
+        is_int = "int" in str(x.dtype)
+        arrays.append(rng.integers(0, 20, shape).astype("int32") if is_int else rng.normal(size=shape).astype("float32"))
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def randomize(model, seed=0):
+    """Gives a model, of any Keras, weights that no initializer makes; those of variances stay positive."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape).astype("float32") for w in model.get_weights()])
+    return model
+
+
+def pytest_collection_modifyitems(items):
+    """What the real Kerases warn of is their own affair."""
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("default"))

@@ -1,0 +1,1 @@
+"""Layers that turn raw data (images, numbers, categories, text, sound) into what a model takes."""

@@ -1,0 +1,242 @@
+"""TextVectorization: sentences to indices or vectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from kerastorch.graph import KerasTensor
+from kerastorch.layers.preprocessing.base import CategoricalLayer, as_values, encoded_shape
+from kerastorch.layers.preprocessing.lookup import StringLookup, refuse_path
+from kerastorch.registry import deserialize, serialize
+
+__all__ = ["TextVectorization"]
+
+_STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
+_SPLIT = ("whitespace", "character")
+_PUNCTUATION = str.maketrans("", "", "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'")
+# TensorFlow lowers ASCII only, and splits at ASCII white space only.
+_LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
+_BLANKS = re.compile("[ \t\n\r\v\f]+")
+
+
+class TextVectorization(CategoricalLayer):
+    """Strings, standardized and split, as the indices of their tokens or as vectors of counts.
+
+    (batch,) or (batch, 1) of strings (NumPy arrays or lists) -> (batch, longest or output_sequence_length) of int64, padded
+    with 0, 1 being unknown; with output_mode 'multi_hot', 'count' or 'tf_idf' (batch, size of the vocabulary). standardize:
+    'lower_and_strip_punctuation', 'lower', 'strip_punctuation', None, or a function of an array of strings. split:
+    'whitespace', 'character', None, or a function from an array of strings to lists of tokens. ngrams: an int for all up
+    to it, or a tuple of lengths. ragged: rows of their own lengths, as a nested tensor.
+    Raises ValueError for arguments that do not go together.
+    Keras: tf.keras.layers.TextVectorization.
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        standardize: Any = "lower_and_strip_punctuation",
+        split: Any = "whitespace",
+        ngrams: Any = None,
+        output_mode: str | None = "int",
+        output_sequence_length: int | None = None,
+        pad_to_max_tokens: bool = False,
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        encoding: str = "utf-8",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("vocabulary_size", None)
+        kwargs.pop("has_input_vocabulary", None)
+        kwargs["dtype"] = "string"
+        super().__init__(**kwargs)
+        if output_mode is None:
+            self.output_mode, self.sparse = None, sparse  # type: ignore[assignment]
+        else:
+            self._set_output_mode(output_mode, sparse, ("int", "multi_hot", "count", "tf_idf"))
+        self._check(standardize, split, ngrams, output_sequence_length, ragged)
+        self.standardize, self.split, self.ngrams = standardize, split, ngrams
+        self._widths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else ngrams
+        self.output_sequence_length, self.ragged, self.encoding = output_sequence_length, ragged, encoding
+        self.max_tokens, self.pad_to_max_tokens = max_tokens, pad_to_max_tokens
+        self._lookup_layer = StringLookup(
+            max_tokens, 1, "", "[UNK]", vocabulary, idf_weights, encoding, False, self.output_mode or "int", sparse,
+            pad_to_max_tokens, name="string_lookup",
+        )  # fmt: skip
+
+    def _check(self, standardize: Any, split: Any, ngrams: Any, length: Any, ragged: bool) -> None:
+        where = f"TextVectorization '{self.name}': "
+        for key, value, known in (("standardize", standardize, _STANDARDIZE), ("split", split, _SPLIT)):
+            if value is not None and not callable(value) and value not in known:
+                raise ValueError(f"{where}{key} must be one of {known}, None or a function, got {value!r}.")
+        whole = ngrams is None or isinstance(ngrams, int)
+        if not whole and not (isinstance(ngrams, (tuple, list)) and all(isinstance(n, int) for n in ngrams)):
+            raise ValueError(f"{where}ngrams must be None, an integer or a tuple of integers, got {ngrams!r}.")
+        if length is not None and (self.output_mode != "int" or not isinstance(length, int) or length <= 0):
+            raise ValueError(
+                f"{where}output_sequence_length must be a positive integer and goes with output_mode='int', got {length!r} "
+                f"with {self.output_mode!r}."
+            )
+        if ragged and (self.output_mode != "int" or length is not None):
+            raise ValueError(f"{where}ragged=True goes with output_mode='int' and no output_sequence_length.")
+
+    # The vocabulary
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
+        """The tokens, a token's index being that in the output."""
+        return self._lookup_layer.get_vocabulary(include_special_tokens)
+
+    def vocabulary_size(self) -> int:
+        """The number of tokens, the special ones included."""
+        return self._lookup_layer.vocabulary_size()
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """As StringLookup's."""
+        self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
+
+    def _adapt_build(self, batch: Any) -> None:
+        if not self.built and self._batch_input_shape is None:
+            self._batch_input_shape = (None,) * max(batch.ndim, 1)
+        self.built = True
+
+    def update_state(self, data: Any) -> None:
+        """Counts the tokens of one more batch."""
+        self._lookup_layer.count_rows(self._rows(as_values(data))[0])
+
+    def reset_state(self) -> None:
+        """Forgets the counts."""
+        self._lookup_layer.reset_state()
+
+    def finalize_state(self) -> None:
+        """The vocabulary from the counts."""
+        self._lookup_layer.finalize_state()
+
+    # From text to tokens
+
+    def _rows(self, values: np.ndarray) -> tuple[list[list[str]], tuple[int, ...]]:
+        """The tokens of each text, and the shape in which the texts came."""
+        values = np.asarray(values)
+        if self.split is not None and values.ndim > 1:
+            if values.shape[-1] != 1:
+                raise ValueError(
+                    f"TextVectorization '{self.name}': to be split, the strings must have shape (batch,) or (batch, 1), got "
+                    f"{values.shape}. Or set split=None for tokens."
+                )
+            values = values[..., 0]
+        if callable(self.standardize):
+            values = as_values(self.standardize(values))
+        if self.split is None:
+            lead = values.shape[:-1] if values.ndim > 1 else (1,) * 0
+            rows = values.reshape(-1, values.shape[-1]).tolist() if values.ndim > 1 else [[x] for x in values.ravel().tolist()]
+            lead = lead if values.ndim > 1 else values.shape
+        else:
+            lead = values.shape
+            rows = self._split_texts(values)
+        strip = self.standardize in ("lower_and_strip_punctuation", "strip_punctuation")
+        if self.split is None:
+            rows = [[self._standardized(t, strip) for t in row] for row in rows]
+        if self._widths is not None:
+            rows = [[" ".join(row[i : i + n]) for n in self._widths for i in range(len(row) - n + 1)] for row in rows]
+        return rows, lead
+
+    def _standardized(self, text: str, strip: bool) -> str:
+        if self.standardize in ("lower_and_strip_punctuation", "lower"):
+            text = text.translate(_LOWER)
+        return text.translate(_PUNCTUATION) if strip else text
+
+    def _split_texts(self, values: np.ndarray) -> list[list[str]]:
+        strip = self.standardize in ("lower_and_strip_punctuation", "strip_punctuation")
+        texts = values.ravel().tolist()
+        texts = [t if callable(self.standardize) or not self.standardize else self._standardized(t, strip) for t in texts]
+        if callable(self.split):
+            parts = self.split(np.array(texts, dtype=object).reshape(values.shape))
+            return [[str(t) for t in row] for row in parts]
+        if self.split == "character":
+            return [list(t) for t in texts]
+        return [[t for t in _BLANKS.split(text) if t] for text in texts]
+
+    def call(self, inputs: Any) -> Any:
+        """Indices or vectors, on the layer's device; with output_mode None the tokens, padded with ''."""
+        rows, lead = self._rows(as_values(inputs))
+        if self.output_mode == "int":
+            return self._indices(rows, lead)
+        if self.output_mode is not None:
+            if self._lookup_layer._depth() is None:
+                raise RuntimeError(
+                    f"TextVectorization '{self.name}': with output_mode={self.output_mode!r} the vocabulary must be known "
+                    "before the call. Give vocabulary, or call adapt."
+                )
+            return self._lookup_layer.call_rows(rows)
+        longest = max(map(len, rows), default=0)
+        return np.array([row + [""] * (longest - len(row)) for row in rows]).reshape(*lead, longest)
+
+    def _indices(self, rows: list[list[str]], lead: tuple[int, ...]) -> torch.Tensor:
+        index, device = self._lookup_layer.index, self._lookup_layer._device()
+        found = [[index(t) for t in row] for row in rows]
+        if self.ragged:
+            return torch.nested.nested_tensor([torch.tensor(r, dtype=torch.int64) for r in found], device=device)
+        length = self.output_sequence_length or max(map(len, found), default=0)
+        padded = [row[:length] + [0] * (length - len(row)) for row in found]
+        result = torch.tensor(padded, dtype=torch.int64, device=device)
+        # Tokens that were not split keep their shape where no length asks for another.
+        return result.reshape(lead) if self._keeps_shape(lead) else result.reshape(*lead, length)
+
+    def _keeps_shape(self, lead: tuple[int, ...]) -> bool:
+        return self.split is None and len(lead) == 1 and self._flat and self.output_sequence_length is None
+
+    _flat = False
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(batch, tokens), or (batch, size of the vocabulary)."""
+        shape = tuple(input_shape)
+        if self.output_mode in ("int", None):
+            return (shape[0], self.output_sequence_length)
+        return encoded_shape((shape[0], None), self.output_mode, self._lookup_layer._depth())
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """int64 for indices, floats for vectors."""
+        first = args[0] if args else next(iter(kwargs.values()))
+        dtype = "string" if self.output_mode is None else self._lookup_layer.compute_dtype
+        return KerasTensor(self.compute_output_shape(first.shape), dtype)
+
+    def _constructor_config(self, owner: type | None = None) -> dict[str, Any]:
+        looked_up = self._lookup_layer._constructor_config()
+        return {
+            "max_tokens": self.max_tokens,
+            "standardize": serialize(self.standardize),
+            "split": serialize(self.split),
+            "ngrams": self.ngrams,
+            "output_mode": self.output_mode,
+            "output_sequence_length": self.output_sequence_length,
+            "pad_to_max_tokens": self.pad_to_max_tokens,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "vocabulary": looked_up["vocabulary"],
+            "idf_weights": looked_up["idf_weights"],
+            "encoding": self.encoding,
+            "vocabulary_size": self.vocabulary_size(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TextVectorization:
+        """A layer; functions are found by their registered names, and a vocabulary file is not read."""
+        refuse_path(cls.__name__, config.get("vocabulary"))
+        config = dict(config)
+        for key, known in (("standardize", _STANDARDIZE), ("split", _SPLIT)):
+            value = config.get(key)
+            if value is not None and value not in known and not callable(value):
+                config[key] = function_named(value)
+        return cls(**config)
+
+
+def function_named(described: Any) -> Callable[..., Any]:
+    """The user's function of a name or config; ValueError for an unknown one."""
+    if isinstance(described, dict) and isinstance(described.get("config"), str):
+        described = described["config"]
+    return deserialize("function", described)

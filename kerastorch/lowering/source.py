@@ -1,0 +1,313 @@
+"""A model as readable torch source, and as the plain module that the source makes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import linecache
+import operator
+import re
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from kerastorch.layers.base import Layer
+from kerastorch.lowering import Traced, lower
+
+__all__ = ["graph_module", "to_torch", "torch_source"]
+
+_INFIX = {
+    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.floordiv: "//",
+    operator.mod: "%", operator.pow: "**", operator.matmul: "@", operator.lt: "<", operator.le: "<=", operator.gt: ">",
+    operator.ge: ">=", operator.eq: "==", operator.ne: "!=", operator.and_: "&", operator.or_: "|", operator.xor: "^",
+}  # fmt: skip
+
+
+def graph_module(model: Any) -> fx.GraphModule:
+    """The graph that the model runs, as a torch.fx.GraphModule on the model's own torch modules and weights."""
+    traced = lower(model, with_losses=False)
+    root = nn.Module()
+    for name, module in traced.modules.items():
+        root.add_module(name, traced.owner(name, module))
+    return fx.GraphModule(root, traced.graph, class_name=_class_name(model.name))
+
+
+def torch_source(model: Any, class_name: str | None = None) -> str:
+    """Python source of a torch module class that computes what the model does; it imports torch only.
+
+    Raises ValueError, naming them, for layers that run code which cannot be traced.
+    """
+    return _Writer(model, class_name).source()
+
+
+def to_torch(model: Any) -> nn.Module:
+    """An instance of the class in `torch_source`, with a copy of the model's weights.
+
+    Raises ValueError as `torch_source` does.
+    """
+    writer = _Writer(model, None)
+    source = writer.source()
+    file = f"<torch source of {model.name} {id(writer):x}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for inspect.getsource
+    scope: dict[str, Any] = {"__name__": "kerastorch_exported"}
+    exec(compile(source, file, "exec"), scope)
+    with torch.device("meta"):
+        module = scope[writer.class_name](**{name: _copy(m) for name, m in writer.given.items()})
+    module.load_state_dict(writer.state(), assign=True)
+    for name, original in writer.traced.modules.items():
+        copied = getattr(module, name, None)
+        if isinstance(copied, nn.Module):
+            for inner, source_module in zip(copied.modules(), original.modules(), strict=True):
+                inner.training = source_module.training
+    module.training = model.training
+    originals = writer.weights()
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(originals[name].requires_grad)
+    return module
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    return copy.deepcopy(module)
+
+
+class _Writer:
+    """Writes one model's source, and knows where its weights stand in the class."""
+
+    def __init__(self, model: Any, class_name: str | None) -> None:
+        self.model = model
+        self.class_name = class_name or _class_name(model.name)
+        self.traced: Traced = self._trace()
+        self.given: dict[str, nn.Module] = {}
+        self.carried: dict[str, str] = {}
+        self.lent = {
+            name
+            for name, module in self.traced.modules.items()
+            if isinstance(module, Layer) or type(module).__name__ == "_Constant"
+        }
+
+    def _trace(self) -> Traced:
+        try:
+            traced = lower(self.model, opaque=False, with_losses=False)
+        except Exception as error:
+            users = [f"'{layer.name}' ({type(layer).__name__})" for layer in self.model._flatten_layers() if not layer.is_traceable]
+            if not users:
+                raise
+            raise ValueError(
+                f"Model '{self.model.name}' cannot be written as plain torch: a layer that is not the library's own branches on "
+                f"values or does what torch.fx cannot trace; one of {', '.join(users)}: {type(error).__name__}: {error}"
+            ) from error
+        left = [n.meta["layer"].name for n in traced.graph.nodes if n.op == "call_module" and isinstance(traced.modules[n.target], Layer)]
+        if left:
+            raise ValueError(f"Model '{self.model.name}' cannot be written as plain torch: {left} are no torch modules.")
+        return traced
+
+    # Weights
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The model's own tensors under the names that they have in the written class."""
+        found = {}
+        for target, module in self.traced.modules.items():
+            if target in self.lent:
+                tensors = {**module._parameters, **module._buffers}
+                found.update({f"{target}_{key}": x for key, x in tensors.items() if (target, key) in self._lent_weights()})
+            else:
+                found.update({f"{target}.{key}": x for key, x in module.state_dict(keep_vars=True).items()})
+        return found
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Copies of them."""
+        return {name: x.detach().clone() for name, x in self.weights().items()}
+
+    def _lent_weights(self) -> dict[tuple[str, str], torch.Tensor]:
+        found = {}
+        for node in self.traced.graph.nodes:
+            if node.op == "get_attr":
+                target, _, key = str(node.target).partition(".")
+                if target in self.lent:
+                    module = self.traced.modules[target]
+                    found[target, key] = nn.Module.__getattr__(module, key)
+        return found
+
+    # Text
+
+    def source(self) -> str:
+        """The whole file."""
+        init, forward = self._init(), self._forward()
+        parameters = "".join(f", {name}" for name in self.given)
+        lines = [
+            f'"""{self.model.name}: a torch module written by kerastorch from a Keras model. Needs torch only."""',
+            "",
+            *self._imports(forward + init),
+            "",
+            "",
+            *(line for text in self.carried.values() for line in (*text.rstrip().splitlines(), "", "")),
+            f"class {self.class_name}(nn.Module):",
+            f'    """{self._signature()}"""',
+            "",
+            f"    def __init__(self{parameters}):",
+            "        super().__init__()",
+            *(f"        {line}" for line in init),
+            *self._train(),
+            "",
+            f"    def forward(self, {', '.join(n.name for n in self._placeholders())}):",
+            *(f"        {line}" for line in forward),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _imports(self, lines: list[str]) -> list[str]:
+        text = "\n".join((*lines, *self.carried.values()))
+        known = {"import math": r"\bmath\.", "import torch": r"\btorch\.", "from torch import nn": r".", "from torch.nn import functional as F": r"\bF\."}
+        return [line for line, used in known.items() if re.search(used, text)]
+
+    def _placeholders(self) -> list[fx.Node]:
+        return [n for n in self.traced.graph.nodes if n.op == "placeholder"]
+
+    def _signature(self) -> str:
+        def said(tensors: list[Any]) -> str:
+            return ", ".join(f"{x.shape} {x.dtype}" for x in tensors)
+
+        return f"{said(self.model.inputs)} -> {said(self.model.outputs)}"
+
+    def _init(self) -> list[str]:
+        lines = []
+        for target, module in self.traced.modules.items():
+            if target in self.lent:
+                continue
+            constructor = self._constructor(module)
+            if constructor is None:
+                self.given[target] = module
+                constructor = target
+            lines.append(f"self.{target} = {constructor}")
+        for (target, key), tensor in self._lent_weights().items():
+            empty = f"torch.empty({tuple(tensor.shape)}, dtype={tensor.dtype})"
+            if isinstance(tensor, nn.Parameter):
+                lines.append(f"self.{target}_{key} = nn.Parameter({empty})")
+            else:
+                lines.append(f'self.register_buffer("{target}_{key}", {empty})')
+        return lines
+
+    def _constructor(self, module: nn.Module) -> str | None:
+        """An expression that makes such a module, or None where only its own author knows one."""
+        place = type(module).__module__
+        if place.startswith("kerastorch.nn"):
+            for cls in reversed(type(module).__mro__):
+                if cls.__module__.startswith("kerastorch.nn"):
+                    self._carry(cls)
+            return repr(module)
+        if isinstance(module, nn.Sequential) and type(module) is nn.Sequential:
+            inner = [self._constructor(m) for m in module]
+            return None if None in inner else f"nn.Sequential({', '.join(inner)})"  # type: ignore[arg-type]
+        if place.startswith("torch.nn.modules") and not list(module.children()):
+            return f"nn.{module!r}"
+        return None
+
+    def _carry(self, obj: Any) -> None:
+        """Takes along the source of a class or function of kerastorch.nn, and of what it uses from there."""
+        if obj.__name__ in self.carried:
+            return
+        text = inspect.getsource(obj)
+        scope = vars(inspect.getmodule(obj))
+        for name in dict.fromkeys(re.findall(r"\b[A-Za-z_]\w*\b", text)):
+            used = scope.get(name)
+            ours = getattr(used, "__module__", "") or ""
+            if used is not obj and callable(used) and isinstance(ours, str) and ours.startswith("kerastorch.nn"):
+                self._carry(used)
+            elif re.fullmatch(r"_[A-Z_]+", name) and name in scope:
+                self.carried.setdefault(name, f"{name} = {scope[name]!r}")
+        self.carried[obj.__name__] = text
+
+    def _train(self) -> list[str]:
+        frozen = {
+            id(inner)
+            for layer in self.model._flatten_layers()
+            if not layer.trainable
+            for inner in layer._modules.values()
+            if isinstance(inner, nn.modules.batchnorm._BatchNorm)
+        }
+        names = [name for name, module in self.traced.modules.items() if id(module) in frozen]
+        if not names:
+            return []
+        return [
+            "",
+            "    def train(self, mode=True):",
+            "        super().train(mode)",
+            *(f"        self.{name}.eval()  # frozen" for name in names),
+            "        return self",
+        ]
+
+    def _forward(self) -> list[str]:
+        lines: list[str] = []
+        layer = None
+        for node in self.traced.graph.nodes:
+            if node.op in ("placeholder", "get_attr"):
+                continue
+            if node.op == "output":
+                lines.append(f"return {self._value(node.args[0])}")
+                continue
+            if node.meta.get("layer") is not layer and node.meta.get("layer") is not None:
+                layer = node.meta["layer"]
+                lines.append(f"# {layer.name} ({type(layer).__name__})")
+            lines.append(f"{node.name} = {self._expression(node)}")
+        return lines
+
+    def _expression(self, node: fx.Node) -> str:
+        args = [self._value(a) for a in node.args]
+        keywords = [f"{key}={self._value(a)}" for key, a in node.kwargs.items()]
+        if node.op == "call_module":
+            return f"self.{node.target}({', '.join((*args, *keywords))})"
+        if node.op == "call_method":
+            return f"{args[0]}.{node.target}({', '.join((*args[1:], *keywords))})"
+        if node.target in _INFIX:
+            return f"{args[0]} {_INFIX[node.target]} {args[1]}"
+        if node.target is operator.getitem:
+            return f"{args[0]}[{self._index(node.args[1])}]"
+        if node.target is getattr:
+            return f"{args[0]}.{node.args[1]}"
+        if node.target in (operator.neg, operator.invert, operator.abs):
+            return {"neg": "-{}", "invert": "~{}", "abs": "abs({})"}[node.target.__name__].format(args[0])
+        return f"{self._function(node.target)}({', '.join((*args, *keywords))})"
+
+    def _function(self, function: Any) -> str:
+        module = getattr(function, "__module__", "") or ""
+        if module.startswith("kerastorch.nn"):
+            self._carry(function)
+            return function.__name__
+        name = torch.overrides.resolve_name(function)
+        if name is None:
+            name = function.__name__ if module == "builtins" else f"{module}.{function.__name__}"
+        name = name.replace("torch.nn.functional.", "F.").replace("torch._C._nn.", "F.")
+        if not name.startswith(("torch.", "F.")) and module != "builtins":
+            raise ValueError(f"Model '{self.model.name}': the function {name} is none of torch's, so it cannot be written as torch source.")
+        return name
+
+    def _index(self, index: Any) -> str:
+        if isinstance(index, tuple):
+            return ", ".join(self._index(i) for i in index) + ("," if len(index) == 1 else "")
+        if isinstance(index, slice):
+            parts = ["" if part is None else self._value(part) for part in (index.start, index.stop)]
+            return ":".join(parts) + (f":{self._value(index.step)}" if index.step is not None else "")
+        return "..." if index is Ellipsis else self._value(index)
+
+    def _value(self, x: Any) -> str:
+        if isinstance(x, fx.Node):
+            if x.op == "get_attr":
+                target, _, key = str(x.target).partition(".")
+                return f"self.{target}_{key}" if target in self.lent else f"self.{x.target}"
+            return x.name
+        if isinstance(x, (list, tuple)) and not isinstance(x, torch.Size):
+            inner = ", ".join(self._value(y) for y in x)
+            return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' if len(x) == 1 else ''})"
+        if isinstance(x, dict):
+            return "{" + ", ".join(f"{key!r}: {self._value(y)}" for key, y in x.items()) + "}"
+        if isinstance(x, slice):
+            return f"slice({self._value(x.start)}, {self._value(x.stop)}, {self._value(x.step)})"
+        if isinstance(x, float) and (x != x or x in (float("inf"), float("-inf"))):
+            return f"float('{x}')"
+        return repr(x)
+
+
+def _class_name(name: str) -> str:
+    words = re.split(r"\W+|_", name)
+    joined = "".join(word[:1].upper() + word[1:] for word in words if word)
+    return joined if joined[:1].isalpha() else f"Model{joined}"

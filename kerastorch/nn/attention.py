@@ -1,0 +1,155 @@
+"""Attention as torch modules: many heads over any axes, and the step from scores to outputs."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+__all__ = ["AttendByScores", "MultiHeadDotProduct"]
+
+
+class AttendByScores(nn.Module):
+    """`softmax(scores + mask) @ value`; returns the outputs and the softmax.
+
+    scores: (..., queries, keys); value: (..., keys, features); mask: broadcastable to the scores, true where attended to.
+    causal: position i attends to positions up to i. dropout: of the softmax, while training.
+    """
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(
+        self,
+        scores: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        causal: bool = False,
+        training: bool | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Outputs (..., queries, features) and weights (..., queries, keys)."""
+        if causal:
+            lower = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+            mask = lower if mask is None else mask.bool() & lower
+        if mask is not None:
+            low = -65504.0 if scores.dtype == torch.float16 else -1e9
+            scores = scores + (1.0 - mask.to(scores.dtype)) * low
+        weights = torch.softmax(scores, dim=-1)
+        dropped = F.dropout(weights, self.dropout, self.training if training is None else training)
+        return torch.matmul(dropped, value), weights
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return f"dropout={self.dropout}"
+
+
+class MultiHeadDotProduct(nn.Module):
+    """`softmax(query @ key / sqrt(head size)) @ value` for each head, over given axes.
+
+    query: (batch, ..., heads * size), key and value the same with their own lengths along the attended axes.
+    heads: of the query. kv_heads: of key and value, where fewer: each serves `heads / kv_heads` of the query's.
+    attention_axes: the axes attended over. dropout: of the weights, while training. window: how far a position sees.
+    robust_masking: masked scores are replaced, rather than lowered by a large number.
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        kv_heads: int | None = None,
+        attention_axes: tuple[int, ...] = (1,),
+        dropout: float = 0.0,
+        window: int | None = None,
+        robust_masking: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = heads, kv_heads or heads
+        self.attention_axes = tuple(attention_axes)
+        self.dropout, self.window, self.robust_masking = dropout, window, robust_masking
+
+    def forward(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        causal: bool = False,
+        return_weights: bool = False,
+        training: bool | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """(batch, ..., heads * value size); with return_weights also (batch, ..., heads, queries..., keys...)."""
+        sizes = [x.shape[a] for x in (query, key) for a in self.attention_axes]
+        q, k, v = self._split(query, self.heads), self._split(key, self.kv_heads), self._split(value, self.kv_heads)
+        bias, only_causal = None, causal and mask is None and self.window is None
+        if mask is not None or self.window is not None or (causal and (return_weights or self.robust_masking)):
+            mask = self._full_mask(mask, causal, sizes, q, k)
+            low = -65504.0 if q.dtype == torch.float16 else -1e9
+            bias = (1.0 - mask.to(q.dtype)) * low
+            only_causal = False
+        training = self.training if training is None else training
+        if return_weights or (self.robust_masking and bias is not None):
+            out, weights = self._attend(q, k, v, bias, training)
+        else:
+            rate = self.dropout if training else 0.0
+            many = self.kv_heads != self.heads
+            out = F.scaled_dot_product_attention(q, k, v, bias, rate, only_causal, enable_gqa=many)
+        out = self._join(out, query)
+        return (out, weights.reshape(*weights.shape[:-2], *sizes)) if return_weights else out
+
+    def _split(self, x: torch.Tensor, heads: int) -> torch.Tensor:
+        """(batch, ..., heads * size) -> (batch, rest..., heads, attended positions, size)."""
+        x = x.unflatten(-1, (heads, -1))
+        if x.ndim == 4:
+            return x.transpose(1, 2)
+        rest = [a for a in range(x.ndim - 2) if a not in self.attention_axes]
+        x = x.permute(*rest, x.ndim - 2, *self.attention_axes, x.ndim - 1)
+        return x.flatten(len(rest) + 1, -2)
+
+    def _join(self, out: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+        """The inverse of `_split`, for a query of the given shape."""
+        if query.ndim == 3:
+            return out.transpose(1, 2).flatten(2)
+        rest = [a for a in range(query.ndim - 1) if a not in self.attention_axes]
+        out = out.unflatten(-2, [query.shape[a] for a in self.attention_axes])
+        order = [*rest, query.ndim - 1, *self.attention_axes, query.ndim]
+        return out.permute(*[order.index(a) for a in range(query.ndim + 1)]).flatten(-2)
+
+    def _full_mask(
+        self, mask: torch.Tensor | None, causal: bool, sizes: list[int], q: torch.Tensor, k: torch.Tensor
+    ) -> torch.Tensor:
+        """All masks in one, broadcastable to (batch, rest..., heads, queries, keys)."""
+        queries, keys, axes = q.shape[-2], k.shape[-2], len(self.attention_axes)
+        if mask is not None:
+            while mask.ndim < q.ndim - 2 + 2 * axes:
+                mask = mask.unsqueeze(-2 * axes - 1)
+            if axes > 1:
+                lead = mask.shape[: -2 * axes]
+                mask = mask.expand(*lead, *sizes).reshape(*lead, queries, keys)
+        if causal:
+            lower = torch.ones(queries, keys, dtype=torch.bool, device=q.device).tril()
+            mask = lower if mask is None else mask.bool() & lower
+        if self.window is not None:
+            rows, columns = torch.arange(queries, device=q.device), torch.arange(keys, device=q.device)
+            near = (rows[:, None] - columns).abs() < self.window
+            mask = near if mask is None else mask.bool() & near
+        assert mask is not None
+        return mask
+
+    def _attend(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, training: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        groups = self.heads // self.kv_heads
+        if groups > 1:
+            k, v = k.repeat_interleave(groups, -3), v.repeat_interleave(groups, -3)
+        scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
+        if bias is not None:
+            scores = torch.where(bias == 0, scores, bias) if self.robust_masking else scores + bias
+        weights = torch.softmax(scores, dim=-1)
+        return torch.matmul(F.dropout(weights, self.dropout, training), v), weights
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return (
+            f"heads={self.heads}, kv_heads={self.kv_heads}, attention_axes={self.attention_axes}, dropout={self.dropout}, "
+            f"window={self.window}, robust_masking={self.robust_masking}"
+        )

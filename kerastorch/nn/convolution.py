@@ -1,0 +1,33 @@
+"""Padding of convolutions as TensorFlow counts it, for inputs whose size is only known when they come."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+__all__ = ["SamePad"]
+
+
+class SamePad(nn.Module):
+    """Zeros around the input, so that a convolution with the given window returns ceil(size / stride) columns.
+
+    Where an odd number of zeros is needed, the odd one comes last. Shapes: (batch, channels, *sizes), 1 to 3 sizes.
+    """
+
+    def __init__(self, kernel_size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The input with as many zeros as its size asks for."""
+        amounts: list[int] = []
+        for size, kernel, stride, dilation in zip(x.shape[2:], self.kernel_size, self.stride, self.dilation, strict=True):
+            windows = (size + stride - 1) // stride
+            total = max((windows - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+            amounts = [total // 2, total - total // 2, *amounts]
+        return F.pad(x, amounts)
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, dilation={self.dilation}"

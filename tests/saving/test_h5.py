@@ -1,0 +1,193 @@
+"""h5 files: what is written, what is refused, and that nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+import kerastorch as keras
+from kerastorch import layers
+from kerastorch.models import load_model
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    keras.backend.clear_session()
+
+
+def chain(*units, name="chain"):
+    x = keras.Input((2,))
+    y = x
+    for i, n in enumerate(units):
+        y = layers.Dense(n, name=f"dense_{chr(97 + i)}")(y)
+    return keras.Model(x, y, name=name)
+
+
+def test_round_trip_is_bit_equal(tmp_path):
+    model = chain(3, 4)
+    model.save(tmp_path / "a.h5")
+    loaded = load_model(tmp_path / "a.h5")
+    loaded.save(tmp_path / "b.h5")
+    for a, b, c in zip(model.get_weights(), loaded.get_weights(), load_model(tmp_path / "b.h5").get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(b, c)
+    with h5py.File(tmp_path / "a.h5") as one, h5py.File(tmp_path / "b.h5") as two:
+        assert one.attrs["model_config"] == two.attrs["model_config"]
+    assert {rule for _, _, rule in loaded.load_report.loaded} == {"name"}
+    assert len(loaded.load_report.loaded) == 4
+
+
+def test_long_lists_of_names_are_split_as_keras_splits_them(tmp_path):
+    x = keras.Input((1,))
+    y = x
+    for i in range(800):
+        y = layers.Activation("linear", name=f"a_layer_with_quite_a_long_name_so_that_the_names_fill_the_attribute_of_the_group_{i:04d}")(y)
+    model = keras.Model(x, layers.Dense(1)(y))
+    model.save(tmp_path / "long.h5")
+    with h5py.File(tmp_path / "long.h5") as file:
+        attributes = file["model_weights"].attrs
+        assert "layer_names" not in attributes
+        pieces = [attributes[f"layer_names{i}"] for i in range(2)]
+        assert all(piece.nbytes <= 64512 for piece in pieces)
+        assert sum(map(len, pieces)) == 802
+    loaded = load_model(tmp_path / "long.h5")
+    assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_by_name(tmp_path):
+    chain(3, 4).save_weights(tmp_path / "w.h5")
+    model = chain(3, 5, 1)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"(?s)dense_b.*\(3, 5\).*\(3, 4\).*\(5,\).*\(4,\)"):
+        model.load_weights(tmp_path / "w.h5", by_name=True)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    report = model.load_weights(tmp_path / "w.h5", by_name=True, skip_mismatch=True)
+    assert [name for name, _, _ in report.loaded] == ["dense_a/kernel:0", "dense_a/bias:0"]
+    assert [name for name, _ in report.skipped] == ["dense_b"]
+    assert report.missing == ["dense_c"]
+    np.testing.assert_array_equal(model.get_weights()[2], before[2])
+
+
+def test_by_order_needs_as_many_layers(tmp_path):
+    chain(3).save_weights(tmp_path / "w.h5")
+    with pytest.raises(ValueError, match="(?s)Layer count mismatch.*expected 2 layers.*found 1.*dense_b +| -"):
+        chain(3, 4).load_weights(tmp_path / "w.h5")
+
+
+def test_by_order_goes_past_names(tmp_path):
+    model = chain(3)
+    model.save_weights(tmp_path / "w.h5")
+    x = keras.Input((2,))
+    other = keras.Model(x, layers.Dense(3, name="elsewhere")(x))
+    other.load_weights(tmp_path / "w.h5")
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_damaged_file_is_told_whole(tmp_path):
+    path = tmp_path / "w.h5"
+    chain(3, 4).save(path)
+    with h5py.File(path, "a") as file:
+        del file["model_weights/dense_a/dense_a/kernel:0"]
+        del file["model_weights/dense_b"]
+    with pytest.raises(ValueError, match="(?s)does not hold.*dense_a/dense_a/kernel:0.*dense_b"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.95])
+def test_a_cut_off_file(tmp_path, fraction):
+    path = tmp_path / "w.h5"
+    chain(3, 4).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * fraction)])
+    with pytest.raises(OSError, match="cut off"):
+        load_model(path)
+
+
+def test_a_file_without_architecture(tmp_path):
+    chain(3).save_weights(tmp_path / "w.h5")
+    with pytest.raises(ValueError, match="(?s)No model config.*load_weights"):
+        load_model(tmp_path / "w.h5")
+
+
+def test_an_architecture_that_is_no_json(tmp_path):
+    chain(3).save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file.attrs["model_config"] = "{oops"
+    with pytest.raises(ValueError, match="not JSON"):
+        load_model(tmp_path / "m.h5")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "m.h5"
+    chain(3).save(path)
+    before = path.read_bytes()
+    x = keras.Input((2,))
+    cannot = keras.Model(x, layers.TorchModuleWrapper(__import__("torch").nn.Linear(2, 3))(x))
+    with pytest.raises(TypeError, match="cannot be written"):
+        cannot.save(path)
+    assert path.read_bytes() == before
+
+    from kerastorch.saving import h5
+
+    def full_disk(*args):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(h5, "_write_weights", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        chain(4).save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.h5"]
+
+
+def test_overwrite_false_keeps_the_file(tmp_path):
+    chain(3).save(tmp_path / "m.h5")
+    with pytest.raises(FileExistsError, match="overwrite"):
+        chain(3).save(tmp_path / "m.h5", overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m", "m.foo"])
+def test_a_format_that_is_not_written(tmp_path, name):
+    with pytest.raises(ValueError, match=r"\*\.h5"):
+        chain(3).save(tmp_path / name)
+
+
+def test_what_a_file_holds_of_training_is_written_back(tmp_path):
+    path = tmp_path / "m.h5"
+    chain(3).save(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["training_config"] = json.dumps({"loss": "mse"})
+        group = file.create_group("optimizer_weights")
+        group.attrs["weight_names"] = np.array([b"Adam/iter:0"])
+        group["Adam/iter:0"] = 7
+    load_model(path).save(tmp_path / "again.h5")
+    with h5py.File(tmp_path / "again.h5") as file:
+        assert json.loads(file.attrs["training_config"]) == {"loss": "mse"}
+        assert file["optimizer_weights/Adam/iter:0"][()] == 7
+        assert list(file["optimizer_weights"].attrs["weight_names"]) == [b"Adam/iter:0"]
+
+
+def test_loading_initializes_nothing_in_vain(tmp_path, monkeypatch):
+    model = chain(3, 4)
+    model.save(tmp_path / "m.h5")
+
+    def never(*args, **kwargs):
+        raise AssertionError("an initializer ran")
+
+    monkeypatch.setattr(keras.initializers.GlorotUniform, "__call__", never)
+    assert len(load_model(tmp_path / "m.h5").get_weights()) == 4
+
+
+def test_device_and_dtype(tmp_path):
+    model = chain(3)
+    model.save(tmp_path / "m.h5")
+    loaded = load_model(tmp_path / "m.h5", device="cpu", dtype="float64")
+    assert {str(p.dtype) for p in loaded.parameters()} == {"torch.float64"}
+    y = loaded.predict(np.ones((1, 2)), verbose=0)
+    assert y.dtype == np.float64
+    np.testing.assert_allclose(y, model.predict(np.ones((1, 2)), verbose=0), atol=1e-6)

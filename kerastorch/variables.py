@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.config import get_device
 
-__all__ = ["CONVOLUTION", "IDENTITY", "TRANSPOSED", "Layout", "Variable", "deferred_initialization", "initializes_now"]
+__all__ = ["CONVOLUTION", "IDENTITY", "TRANSPOSED", "Layout", "Variable", "deferred_initialization", "immediate_initialization", "initializes_now"]
 
 _deferred: list[bool] = []
 
@@ -29,9 +29,19 @@ def deferred_initialization() -> Iterator[None]:
         _deferred.pop()
 
 
+@contextlib.contextmanager
+def immediate_initialization() -> Iterator[None]:
+    """Weights made within the block get their initial values at once, also inside `deferred_initialization`."""
+    _deferred.append(False)
+    try:
+        yield
+    finally:
+        _deferred.pop()
+
+
 def initializes_now() -> bool:
     """Whether a new weight gets its initial values at once: false within `deferred_initialization`."""
-    return not _deferred
+    return not (_deferred and _deferred[-1])
 
 
 class Layout(NamedTuple):
@@ -177,10 +187,14 @@ class Variable:
         else:
             self._module._buffers[self._attribute] = new
 
+    def fits(self, shape: Any) -> bool:
+        """Whether a value of this shape can be assigned."""
+        return tuple(shape) == self.shape
+
     def assign(self, value: Any) -> Variable:
         """Writes a value of the same shape, as Keras has it; ValueError for another shape."""
         new = torch.as_tensor(np.asarray(value) if not isinstance(value, (torch.Tensor, Variable)) else _operand(value))
-        if tuple(new.shape) != self.shape:
+        if not self.fits(new.shape):
             raise ValueError(f"Variable {self.name!r} has shape {self.shape}, cannot be assigned a value of shape {tuple(new.shape)}.")
         self._store(new)
         return self

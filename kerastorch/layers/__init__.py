@@ -9,7 +9,7 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.function import TorchFunction
 from kerastorch.layers.input_spec import InputSpec
 
-_FAMILIES = ("core", "attention", "multi_head_attention", "convolution", "pooling", "global_pooling", "spatial",)
+_FAMILIES = ("core", "recurrent", "attention", "multi_head_attention", "preprocessing.numeric", "preprocessing.hashing", "preprocessing.lookup", "preprocessing.text", "convolution", "pooling", "global_pooling", "spatial", "convolution_transpose", "separable_convolution", "locally_connected",)
 """The modules whose `__all__` makes the public layers; a layer is public by standing there."""
 
 __all__ = ["InputSpec", "Layer", "TorchFunction"]

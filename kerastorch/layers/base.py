@@ -97,7 +97,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         """The shape(s) of the outputs for the shape(s) of the inputs, found by running `call` on fake tensors."""
         inputs = shape_map(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
         self._build_for((inputs,), {})
-        outputs = infer_outputs(self.call, (inputs,), {}, self.name)
+        outputs = infer_outputs(self._infer, (inputs,), {}, self.name, self)
         return map_tensors(lambda x: x.shape, outputs)
 
     def compute_output_dtype(self, input_dtype: str) -> str:
@@ -269,8 +269,12 @@ class Layer(WeightsMixin, Configurable, nn.Module):
             dtype = self.compute_output_dtype(tensors_in(first)[0].dtype)
             shapes = self.compute_output_shape(shape_of(first))
             return shape_map(lambda shape: KerasTensor(tuple(shape), dtype), shapes)
+        if "mask" in self._call_parameters() and kwargs.get("mask") is None:
+            masks = symbolic_masks(first)
+            if tensors_in(masks):
+                kwargs = {**kwargs, "mask": masks}
         with name_scope(self.name):
-            return infer_outputs(self._infer, args, kwargs, self.name)
+            return infer_outputs(self._infer, args, kwargs, self.name, self)
 
     def _infer(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = self._cast(args), self._cast(kwargs)
@@ -333,8 +337,10 @@ class Layer(WeightsMixin, Configurable, nn.Module):
     def _cast(self, structure: Any) -> Any:
         """NumPy arrays become tensors; floating ones get the layer's compute dtype."""
         if isinstance(structure, torch.Tensor):
+            if not structure.is_floating_point() or "float" not in self._compute_dtype:
+                return structure
             dtype = torch_dtype(self._compute_dtype)
-            if structure.dtype == dtype or not structure.is_floating_point():
+            if structure.dtype == dtype:
                 return structure
             cast = structure.to(dtype)
             if hasattr(structure, "_keras_mask"):
@@ -348,7 +354,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
             return structure.value
         if isinstance(structure, (np.ndarray, np.generic)) and structure.dtype.kind in "fiub":
             tensor = torch.as_tensor(structure, device=self._device())
-            return tensor.to(torch_dtype(self._compute_dtype)) if tensor.is_floating_point() else tensor
+            return self._cast(tensor)
         return structure
 
     @classmethod
@@ -487,7 +493,6 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        object.__setattr__(new, "_constructed_with", self._constructed_with)
         return new
 
     def extra_repr(self) -> str:
@@ -536,6 +541,21 @@ def _tracer_in(structure: Any) -> Any:
     if isinstance(structure, (list, tuple)):
         return next((t for t in map(_tracer_in, structure) if t is not None), None)
     return _tracer_in(list(structure.values())) if isinstance(structure, dict) else None
+
+
+def symbolic_masks(structure: Any) -> Any:
+    """The masks that the tensors in a structure will have when the graph runs, as KerasTensors, None for those without."""
+    if isinstance(structure, (list, tuple)):
+        return [symbolic_masks(x) for x in structure]
+    if not isinstance(structure, KerasTensor) or structure.node is None or not structure.node.layer.supports_masking:
+        return None
+    node = structure.node
+    before = node.kwargs.get("mask", symbolic_masks(node.first_argument))
+    if type(node.layer).compute_mask is Layer.compute_mask:
+        after = before
+    else:
+        after = infer_outputs(node.layer.compute_mask, (node.first_argument, before), {}, node.layer.name, node.layer)
+    return after[structure.index] if isinstance(after, (list, tuple)) and isinstance(node.outputs, (list, tuple)) else after
 
 
 def shape_of(structure: Any) -> Any:

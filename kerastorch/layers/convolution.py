@@ -107,8 +107,6 @@ class BaseConvolution(SpatialLayer):
             self.edges = SamePad(self.kernel_size, self.strides, self.dilation_rate)
         elif all(before == after for before, after in amounts):
             padding = tuple(before for before, _ in amounts)
-        elif self.padding == "same" and max(self.strides) == 1:
-            padding = "same"
         else:
             self.edges = _ZERO_PADS[self.rank - 1](tuple(n for pair in reversed(amounts) for n in pair))
         return _MODULES[self.rank - 1](

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils import _pytree as pytree
@@ -85,10 +86,18 @@ class TorchFunction(Layer):
 
 
 def _record(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+    # NumPy's scalars and arrays would, when it runs, ask torch.fx's proxies to be arrays.
+    args, kwargs = pytree.tree_map(_without_numpy, (args, kwargs))
     layer = TorchFunction(function)
     for i, value in enumerate(x for x in pytree.tree_leaves((args, kwargs)) if isinstance(x, nn.Parameter)):
         layer.register_parameter(f"parameter_{i}", value)
     return layer(*args, **kwargs)
+
+
+def _without_numpy(x: Any) -> Any:
+    if isinstance(x, np.generic):
+        return x.item()
+    return torch.as_tensor(x) if isinstance(x, np.ndarray) else x
 
 
 record_functions_with(_record)

@@ -39,7 +39,7 @@ class Pooling(SpatialLayer):
 
     _modules_by_rank: tuple[Any, ...]
     _same_module: Any
-    _same_arguments: dict[str, Any] = {}
+    _pads_by_itself = True
     _amounts: tuple | None = None
 
     def __init__(
@@ -71,15 +71,16 @@ class Pooling(SpatialLayer):
 
     def _make(self, amounts: tuple) -> nn.Module:
         own = self._modules_by_rank[self.rank - 1]
-        if self.padding == "valid" or all(pair == (0, 0) for pair in amounts):
+        if all(pair == (0, 0) for pair in amounts):
             return own(self.pool_size, self.strides)
+        if None in amounts or not self._pads_by_itself:
+            return self._same_module(self.pool_size, self.strides)
         # In ceil_mode torch takes one more window where it begins inside the input: with strides that is TensorFlow's odd
         # column of padding, which comes last.
-        odd = [pair is None or pair[0] != pair[1] for pair in amounts]
-        if None in amounts or any(is_odd and s == 1 for is_odd, s in zip(odd, self.strides, strict=True)):
+        odd = [pair[0] != pair[1] for pair in amounts]
+        if any(is_odd and s == 1 for is_odd, s in zip(odd, self.strides, strict=True)):
             return self._same_module(self.pool_size, self.strides)
-        before = tuple(pair[0] for pair in amounts)
-        return own(self.pool_size, self.strides, before, ceil_mode=any(odd), **self._same_arguments)
+        return own(self.pool_size, self.strides, tuple(pair[0] for pair in amounts), ceil_mode=any(odd))
 
     def _settle(self, shape: Sequence[int | None]) -> None:
         # The padding was made for the size of the first call: another one may need other padding.
@@ -108,7 +109,8 @@ class _MaxPooling(Pooling):
 class _AveragePooling(Pooling):
     _modules_by_rank = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
     _same_module = SameAvgPool
-    _same_arguments = {"count_include_pad": False}
+    # torch's average counts padding unless told not to, and torch's repr, which exported source is made of, does not tell.
+    _pads_by_itself = False
 
 
 class MaxPooling1D(_MaxPooling):

@@ -131,7 +131,7 @@ class WeightsMixin:
         wrong = [
             f"{v.name} has shape {v.shape}, got {tuple(np.shape(w))}"
             for v, w in zip(variables, weights, strict=True)
-            if v.shape != tuple(np.shape(w))
+            if not v.fits(np.shape(w))
         ]
         if wrong:
             raise ValueError(f'Layer "{self.name}": weight shape not compatible with the value given: {"; ".join(wrong)}.')

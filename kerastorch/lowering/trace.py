@@ -17,7 +17,6 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from kerastorch.config import torch_dtype
-from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
 from kerastorch.variables import Variable
 
@@ -151,7 +150,7 @@ class ModelTracer(fx.Tracer):
                 kwargs["training"] = training
             self._phases.append(training)
             self._layers.append(layer)
-            outputs = layer.call(*args, **kwargs)
+            outputs = _like_recorded(layer, layer.call(*args, **kwargs))
             self._layers.pop()
             self._phases.pop()
         else:
@@ -177,7 +176,7 @@ class ModelTracer(fx.Tracer):
 
     def cast(self, proxy: fx.Proxy, layer: Layer, dtype: str) -> fx.Proxy:
         """The proxy in the layer's dtype, where a floating one has another."""
-        if "float" not in dtype or dtype == layer.compute_dtype:
+        if "float" not in dtype or "float" not in layer.compute_dtype or dtype == layer.compute_dtype:
             return proxy
         cast = proxy.to(torch_dtype(layer.compute_dtype))
         if "_keras_mask" in proxy.__dict__:
@@ -232,17 +231,15 @@ def _proxies(structure: Any) -> list[fx.Proxy]:
     return []
 
 
-def _like_recorded(layer: Layer, proxy: fx.Proxy) -> Any:
-    """A module call returns one proxy; where the layer is known to return a list or dict, its parts."""
-    if not layer.inbound_nodes:
+def _like_recorded(layer: Layer, proxy: Any) -> Any:
+    """A module or torch function returns one proxy; where the layer is known to return a list or dict, its parts."""
+    if not isinstance(proxy, fx.Proxy) or not layer.inbound_nodes:
         return proxy
     outputs = layer.inbound_nodes[0].outputs
-    if isinstance(outputs, KerasTensor):
-        return proxy
     if isinstance(outputs, dict):
         return {key: proxy[key] for key in outputs}
     if isinstance(outputs, (list, tuple)):
-        return type(outputs)(proxy[i] for i in range(len(outputs)))
+        return type(outputs)([proxy[i] for i in range(len(outputs))])
     return proxy
 
 

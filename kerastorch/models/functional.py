@@ -65,6 +65,8 @@ class Functional(Model):
     # Calling
 
     def __call__(self, inputs: Any = None, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            self._prepare()  # before anything that it changes is read, and so guarded
         if (
             training is None
             and type(inputs) is torch.Tensor
@@ -119,12 +121,16 @@ class Functional(Model):
         self._adds_losses = any(not layer.is_traceable for layer in self._flatten_layers() if not isinstance(layer, Functional))
         first = self._graph.inputs[0] if len(self._graph.inputs) == 1 else None
         plain = isinstance(self._structure_in, KerasTensor) and first is not None and None not in first.shape[1:]
-        plain = plain and not self._lowered.has_losses and not self._adds_losses
+        plain = plain and not self._lowered.has_losses and not self._adds_losses and first is not None and first.dtype != "string"
         self._plain_dtype = torch_dtype(self._input_dtype(first)) if plain and first is not None else None
         self._plain_shape = torch.Size(first.shape[1:]) if plain and first is not None else None
         if plain and first is not None and first.shape[0] is not None:
             self._plain_dtype = None
         self._run_version = structure_version[0]
+
+    # torch.compile runs the lowering instead of tracing it. torch.compiler.assume_constant_result sets this mark, but
+    # imports all of torch._dynamo for it.
+    _prepare._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """The layers one after the other: on the symbolic values that lowering sends through, or on tensors."""
@@ -204,6 +210,9 @@ class Functional(Model):
         """The inputs as tensors of the expected dtypes; ValueError where a shape does not fit."""
         tensors = []
         for own, value in zip(self._graph.inputs, self._match_inputs(inputs), strict=True):
+            if own.dtype == "string":
+                tensors.append(self._strings(own, value))
+                continue
             dtype = torch_dtype(self._input_dtype(own))
             if not isinstance(value, torch.Tensor):
                 array = np.asarray(value)
@@ -224,6 +233,18 @@ class Functional(Model):
             self._check_shape(own, shape)
             tensors.append(value)
         return tensors
+
+    def _strings(self, own: KerasTensor, value: Any) -> Any:
+        """Strings as a NumPy array, which goes as it is into the layer that takes them: torch has no tensors of strings."""
+        array = np.atleast_1d(np.asarray(value))
+        if array.dtype.kind not in "USO":
+            raise ValueError(
+                f'Model "{self.name}": input \'{own.name}\' must hold strings, got an array of dtype {array.dtype}.'
+            )
+        if array.ndim == len(own.shape) - 1 and own.shape[-1] == 1:
+            array = array[..., None]
+        self._check_shape(own, array.shape)
+        return array
 
     def _check_shape(self, own: KerasTensor, shape: tuple) -> None:
         fits = len(shape) == len(own.shape) and all(
@@ -326,7 +347,7 @@ class Functional(Model):
     def __getstate__(self) -> dict[str, Any]:
         # The graph's links run deeper than Python's recursion limit, so it is written as a flat list of calls.
         state = super().__getstate__()
-        for key in ("_structure_in", "_structure_out", "_graph", "_run", "_lowered"):
+        for key in ("_structure_in", "_structure_out", "_graph", "_run", "_lowered", "_constructed_with"):
             state.pop(key, None)
         ids: dict[int, int] = {}
         calls = []

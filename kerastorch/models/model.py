@@ -108,7 +108,7 @@ class Model(Layer):
         from kerastorch.layers.symbolic import infer_outputs
 
         inputs = shape_map(lambda shape: KerasTensor(tuple(shape), self.compute_dtype), input_shape)
-        infer_outputs(self._infer, (inputs,), {}, self.name)
+        infer_outputs(self._infer, (inputs,), {}, self.name, self)
         self.built = True
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:

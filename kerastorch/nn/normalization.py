@@ -62,15 +62,11 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         count = input.numel() // input.shape[1]
         if count <= 1:  # torch refuses; the variance is 0
             return self._weighted(input, torch.ones_like(input))
-        # torch averages var * n / (n - 1): the running variance is brought to that scale and back.
-        biased = not self.unbiased
-        if biased:
-            self.running_var.mul_(count / (count - 1))
-        output = F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
-        )
-        if biased:
-            self.running_var.mul_((count - 1) / count)
+        # torch averages var * n / (n - 1): a copy of the running variance goes to that scale, and comes back.
+        bessel = 1.0 if self.unbiased else count / (count - 1)
+        variance = self.running_var * bessel
+        output = F.batch_norm(input, self.running_mean, variance, self.weight, self.bias, True, self.momentum, self.eps)
+        self.running_var.copy_(variance / bessel)
         return output
 
     def _weighted(self, input: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -204,8 +200,8 @@ class PowerIteration(nn.Module):
         matrix = weight.reshape(-1, self.size)
         u = v = self.vector_u
         for _ in range(self.iterations):
-            v = F.normalize(u @ matrix.t(), dim=None, eps=1e-6)
-            u = F.normalize(v @ matrix, dim=None, eps=1e-6)
+            v = F.normalize(u @ matrix.t(), dim=1, eps=1e-6)
+            u = F.normalize(v @ matrix, dim=1, eps=1e-6)
         sigma = (v @ matrix @ u.t()).reshape(())
         zero = (weight == 0).all()
         weight.div_(torch.where(zero, torch.ones_like(sigma), sigma))

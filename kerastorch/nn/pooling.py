@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-__all__ = ["SameAvgPool", "SameMaxPool"]
+__all__ = ["SameAvgPool", "SameMaxPool", "drop_first", "same_windows"]
+
+
+def same_windows(
+    sizes: Sequence[int], kernel_size: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The padding to give torch in ceil_mode, and how many windows (0 or 1) to drop at the beginning of each axis."""
+    padding, dropped = [], []
+    for size, kernel, stride in zip(sizes, kernel_size, strides, strict=True):
+        total = max(((size + stride - 1) // stride - 1) * stride + kernel - size, 0)
+        # At stride 1 ceil_mode adds no window on the right: one more column on the left does.
+        extra = total % 2 if stride == 1 else 0
+        padding.append(total // 2 + extra)
+        dropped.append(extra)
+    return tuple(padding), tuple(dropped)
+
+
+def drop_first(x: torch.Tensor, dropped: tuple[int, ...]) -> torch.Tensor:
+    """Without the given number of columns (0 or 1) at the beginning of each spatial axis."""
+    for axis, count in enumerate(dropped, 2):
+        if count:
+            x = x.narrow(axis, 1, x.shape[axis] - 1)
+    return x
 
 
 class SameMaxPool(nn.Module):
@@ -18,19 +42,9 @@ class SameMaxPool(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channels, *sizes) -> (batch, channels, *ceil(sizes / stride))."""
-        padding, first = [], []
-        for size, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True):
-            total = max(((size + stride - 1) // stride - 1) * stride + kernel - size, 0)
-            # At stride 1 ceil_mode adds no window on the right: one more on the left does, and is dropped.
-            extra = total % 2 if stride == 1 else 0
-            padding.append(total // 2 + extra)
-            first.append(extra)
-        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(first) - 1]
-        y = pool(x, self.kernel_size, self.stride, tuple(padding), ceil_mode=True)
-        for axis, start in enumerate(first, 2):
-            if start:
-                y = y.narrow(axis, 1, y.shape[axis] - 1)
-        return y
+        padding, dropped = same_windows(x.shape[2:], self.kernel_size, self.stride)
+        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(padding) - 1]
+        return drop_first(pool(x, self.kernel_size, self.stride, padding, ceil_mode=True), dropped)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -46,19 +60,9 @@ class SameAvgPool(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channels, *sizes) -> (batch, channels, *ceil(sizes / stride))."""
-        padding, first = [], []
-        for size, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True):
-            total = max(((size + stride - 1) // stride - 1) * stride + kernel - size, 0)
-            # At stride 1 ceil_mode adds no window on the right: one more on the left does, and is dropped.
-            extra = total % 2 if stride == 1 else 0
-            padding.append(total // 2 + extra)
-            first.append(extra)
-        pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(first) - 1]
-        y = pool(x, self.kernel_size, self.stride, tuple(padding), ceil_mode=True, count_include_pad=False)
-        for axis, start in enumerate(first, 2):
-            if start:
-                y = y.narrow(axis, 1, y.shape[axis] - 1)
-        return y
+        padding, dropped = same_windows(x.shape[2:], self.kernel_size, self.stride)
+        pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(padding) - 1]
+        return drop_first(pool(x, self.kernel_size, self.stride, padding, ceil_mode=True, count_include_pad=False), dropped)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

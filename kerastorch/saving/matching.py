@@ -52,7 +52,7 @@ def _problem(layer: Any, variables: list[Variable], name: str, stored: list[tupl
     wrong = [
         f"'{variable.name}' has shape {variable.shape}, '{place}' in the file {tuple(data.shape)}"
         for variable, place, data, _ in pair_weights(name, variables, stored)
-        if variable.shape != tuple(data.shape)
+        if not variable.fits(data.shape)
     ]
     return f"layer '{layer.name}': {', '.join(wrong)}" if wrong else None
 

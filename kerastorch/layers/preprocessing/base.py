@@ -12,6 +12,7 @@ from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
 from kerastorch.nn.encoding import CategoryEncode
+from kerastorch.variables import Variable
 
 __all__ = ["PreprocessingLayer"]
 
@@ -43,6 +44,19 @@ class PreprocessingLayer(Layer):
         self.finalize_state()
         self.is_adapted = True
 
+    def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if args and isinstance(args[0], (list, tuple, int, float, str)):
+            args = (as_values(args[0]), *args[1:])
+        return super()._call_eagerly(args, kwargs)
+
+    def _add_growing(self, name: str, shape: tuple[int, ...], changed: Any = None) -> GrowingVariable:
+        """A weight that takes values of any length along its last axis."""
+        made = self.add_weight(name, shape, "float32", initializer="zeros", trainable=False)
+        growing = GrowingVariable(self, made._attribute, made.name, trainable=False, initializer=made.initializer)
+        growing.changed = changed
+        self._variables[-1] = growing
+        return growing
+
     def _prepare_batch(self, batch: Any) -> Any:
         return batch
 
@@ -67,6 +81,24 @@ class PreprocessingLayer(Layer):
 
     def compile(self, run_eagerly: Any = None, steps_per_execution: Any = None) -> None:
         """Nothing: there is nothing to configure. Keras: PreprocessingLayer.compile."""
+
+
+class GrowingVariable(Variable):
+    """A buffer as a weight whose last axis takes the length of whatever is assigned; `changed()` is called after that."""
+
+    __slots__ = ("changed",)
+    changed: Any
+
+    def fits(self, shape: Any) -> bool:
+        """Whether all axes but the last agree."""
+        return len(shape) == self.ndim and tuple(shape[:-1]) == self.shape[:-1]
+
+    def _store(self, value: torch.Tensor) -> None:
+        if tuple(value.shape) != self.shape:
+            self._module._buffers[self._attribute] = self.tensor.new_empty(value.shape)
+        super()._store(value)
+        if self.changed is not None:
+            self.changed()
 
 
 def data_batches(data: Any, batch_size: int | None, steps: int | None) -> Iterator[Any]:

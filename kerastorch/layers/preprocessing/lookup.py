@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kerastorch.config import standardize_dtype, torch_dtype
+from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.preprocessing.base import OUTPUT_MODES, CategoricalLayer, as_values
 from kerastorch.layers.preprocessing.fingerprints import fingerprint64, siphash
@@ -69,7 +69,7 @@ class IndexLookup(CategoricalLayer):
         self.reset_state()
         if self.output_mode == "tf_idf":
             size = max_tokens if pad_to_max_tokens else self._first_token
-            self.idf_weights = self.add_weight("Variable", (size,), initializer="zeros", trainable=False)
+            self.idf_weights = self._add_growing("Variable", (size,))
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
 
@@ -173,11 +173,7 @@ class IndexLookup(CategoricalLayer):
     def _set_idf(self, weights: np.ndarray) -> None:
         if self.pad_to_max_tokens and self.max_tokens is not None:
             weights = np.pad(weights, (0, self.max_tokens - len(weights)))
-        variable = self.idf_weights
-        if variable.shape != weights.shape:
-            empty = torch.empty(weights.shape, dtype=torch_dtype(self._variable_dtype), device="meta")
-            self._buffers[variable._attribute] = empty
-        variable.assign(weights.astype(np.float32))
+        self.idf_weights.assign(weights.astype(np.float32))
 
     # Learning it
 
@@ -283,6 +279,19 @@ class IndexLookup(CategoricalLayer):
         if self._numbers:
             return torch.tensor(found, dtype=torch.int64, device=self._device()).reshape(values.shape)
         return np.array(found, dtype=object if not found else None).reshape(values.shape)
+
+    def save_assets(self, dir_path: Any) -> None:
+        """Writes vocabulary.txt, a token on each line, where the vocabulary was learned."""
+        if not self._given:
+            text = "\n".join(str(token) for token in self.get_vocabulary())
+            (Path(dir_path) / "vocabulary.txt").write_text(text, encoding="utf-8")
+
+    def load_assets(self, dir_path: Any) -> None:
+        """Reads what `save_assets` wrote."""
+        if not self._given:
+            lines = (Path(dir_path) / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
+            tokens = [self._token(line) for line in lines]
+            self._use(tokens[self._first_token :] if tokens[: self._first_token] == self._special() else tokens)
 
     def _depth(self) -> int | None:
         return self.max_tokens if self.pad_to_max_tokens else self._frozen_size

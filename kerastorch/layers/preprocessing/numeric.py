@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from kerastorch.config import epsilon, torch_dtype
-from kerastorch.layers.base import Layer, structure_version
+from kerastorch.layers.base import structure_version
 from kerastorch.layers.preprocessing.base import PreprocessingLayer, encoded_shape
 from kerastorch.nn.encoding import CategoryEncode
 
@@ -149,7 +149,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-class CategoryEncoding(Layer):
+class CategoryEncoding(PreprocessingLayer):
     """Integers below num_tokens as vectors: 'one_hot', 'multi_hot' (of the last axis) or 'count'.
 
     Shapes: (batch, n) -> (batch, num_tokens); with 'one_hot' (batch, n) -> (batch, n, num_tokens) unless n is 1.
@@ -174,9 +174,6 @@ class CategoryEncoding(Layer):
             )
         self.num_tokens, self.output_mode, self.sparse = num_tokens, output_mode, sparse
         self.encode = CategoryEncode(num_tokens, output_mode, torch_dtype(self._compute_dtype), sparse, checked=True)
-
-    def _cast(self, structure: Any) -> Any:
-        return torch.as_tensor(structure) if isinstance(structure, (np.ndarray, list, int)) else structure
 
     def call(self, inputs: torch.Tensor, count_weights: torch.Tensor | None = None) -> torch.Tensor:
         """The vectors; count_weights, shaped as the inputs, are what each counts."""
@@ -233,8 +230,13 @@ class Discretization(PreprocessingLayer):
             )
         self.num_bins, self.epsilon, self.output_mode, self.sparse = num_bins, epsilon, output_mode, sparse
         self._given = _plain(bin_boundaries)
-        self._summary = np.zeros((2, 0), np.float32)
         self._set_boundaries(list(self._given) if self._given is not None else [])
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weight summary (2, n), of which the boundaries are computed, unless they were given."""
+        if self._given is None:
+            self.summary = self._add_growing("summary", (2, 0), self.finalize_state)
+        self.built = True
 
     def _set_boundaries(self, boundaries: list[float]) -> None:
         self._boundaries = boundaries
@@ -259,8 +261,8 @@ class Discretization(PreprocessingLayer):
 
     def reset_state(self) -> None:
         """Forgets what `adapt` has learned."""
-        if self._given is None:
-            self._summary = np.zeros((2, 0), np.float32)
+        if self._given is None and self.built:
+            self.summary.assign(np.zeros((2, 0), np.float32))
 
     def update_state(self, data: Any) -> None:
         """Takes one more batch into account."""
@@ -269,22 +271,21 @@ class Discretization(PreprocessingLayer):
                 f"Discretization '{self.name}' has given bin_boundaries, so it cannot adapt. Give num_bins in their place."
             )
         values = data.detach().cpu().numpy() if isinstance(data, torch.Tensor) else data
-        merged = np.concatenate([_summarize(np.asarray(values, np.float32), self.epsilon), self._summary], axis=1)
-        self._summary = _compress(merged[:, np.argsort(merged[0], kind="stable")], self.epsilon)
+        merged = np.concatenate([_summarize(np.asarray(values, np.float32), self.epsilon), self.summary.numpy()], axis=1)
+        self.summary.assign(_compress(merged[:, np.argsort(merged[0], kind="stable")], self.epsilon))
 
     def finalize_state(self) -> None:
         """Takes the boundaries from the quantiles."""
-        if self._given is None:
-            if not self.num_bins:
-                raise ValueError(f"Discretization '{self.name}' needs num_bins to adapt, got num_bins={self.num_bins}.")
-            self._set_boundaries(_compress(self._summary, 1.0 / self.num_bins)[0, :-1].tolist())
-
-    def _cast(self, structure: Any) -> Any:
-        return torch.as_tensor(structure) if isinstance(structure, (np.ndarray, list, float, int)) else structure
+        if self._given is not None or not self.built or self.summary.is_empty:
+            return
+        if not self.num_bins:
+            raise ValueError(f"Discretization '{self.name}' needs num_bins to adapt, got num_bins={self.num_bins}.")
+        summary = self.summary.numpy()
+        self._set_boundaries(_compress(summary, 1.0 / self.num_bins)[0, :-1].tolist() if summary.size else [])
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """The bins."""
-        bins = torch.bucketize(inputs, self.boundaries, right=True)
+        bins = torch.bucketize(inputs.float(), self.boundaries, right=True)
         return bins.to(torch_dtype(self._compute_dtype)) if self.output_mode == "int" else self.encode(bins)
 
     def compute_output_dtype(self, input_dtype: str) -> str:
@@ -296,12 +297,8 @@ class Discretization(PreprocessingLayer):
         return encoded_shape(tuple(input_shape), self.output_mode, len(self._boundaries) + 1)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments; bin_boundaries also where they were learned, as they are all the state there is."""
-        config = super().get_config()
-        learned = self._given is None and self._boundaries
-        config["bin_boundaries"] = self._boundaries if learned else self._given
-        config["num_bins"] = None if learned else self.num_bins
-        return config
+        """The arguments; boundaries that were learned stand in the weight."""
+        return {**super().get_config(), "bin_boundaries": self._given}
 
 
 def _summarize(values: np.ndarray, epsilon: float) -> np.ndarray:

@@ -117,55 +117,59 @@ class TextVectorization(CategoricalLayer):
         """The vocabulary from the counts."""
         self._lookup_layer.finalize_state()
 
+    def save_assets(self, dir_path: Any) -> None:
+        """As StringLookup's."""
+        self._lookup_layer.save_assets(dir_path)
+
+    def load_assets(self, dir_path: Any) -> None:
+        """As StringLookup's."""
+        self._lookup_layer.load_assets(dir_path)
+
     # From text to tokens
 
     def _rows(self, values: np.ndarray) -> tuple[list[list[str]], tuple[int, ...]]:
         """The tokens of each text, and the shape in which the texts came."""
-        values = np.asarray(values)
-        if self.split is not None and values.ndim > 1:
-            if values.shape[-1] != 1:
+        if self.split is None:
+            values = self._standardized(values.reshape(-1, 1) if values.ndim < 2 else values)
+            rows, lead = values.reshape(-1, values.shape[-1]).tolist(), values.shape[:-1]
+        else:
+            if values.ndim > 1 and values.shape[-1] != 1:
                 raise ValueError(
                     f"TextVectorization '{self.name}': to be split, the strings must have shape (batch,) or (batch, 1), got "
                     f"{values.shape}. Or set split=None for tokens."
                 )
-            values = values[..., 0]
-        if callable(self.standardize):
-            values = as_values(self.standardize(values))
-        if self.split is None:
-            lead = values.shape[:-1] if values.ndim > 1 else (1,) * 0
-            rows = values.reshape(-1, values.shape[-1]).tolist() if values.ndim > 1 else [[x] for x in values.ravel().tolist()]
-            lead = lead if values.ndim > 1 else values.shape
-        else:
-            lead = values.shape
-            rows = self._split_texts(values)
-        strip = self.standardize in ("lower_and_strip_punctuation", "strip_punctuation")
-        if self.split is None:
-            rows = [[self._standardized(t, strip) for t in row] for row in rows]
+            values = self._standardized(values[..., 0] if values.ndim > 1 else values.reshape(-1))
+            rows, lead = self._split_texts(values), values.shape
         if self._widths is not None:
             rows = [[" ".join(row[i : i + n]) for n in self._widths for i in range(len(row) - n + 1)] for row in rows]
         return rows, lead
 
-    def _standardized(self, text: str, strip: bool) -> str:
+    def _standardized(self, values: np.ndarray) -> np.ndarray:
+        if callable(self.standardize):
+            return as_values(self.standardize(values))
+        texts = values.ravel().tolist()
         if self.standardize in ("lower_and_strip_punctuation", "lower"):
-            text = text.translate(_LOWER)
-        return text.translate(_PUNCTUATION) if strip else text
+            texts = [t.translate(_LOWER) for t in texts]
+        if self.standardize in ("lower_and_strip_punctuation", "strip_punctuation"):
+            texts = [t.translate(_PUNCTUATION) for t in texts]
+        return np.array(texts, dtype=object).reshape(values.shape)
 
     def _split_texts(self, values: np.ndarray) -> list[list[str]]:
-        strip = self.standardize in ("lower_and_strip_punctuation", "strip_punctuation")
-        texts = values.ravel().tolist()
-        texts = [t if callable(self.standardize) or not self.standardize else self._standardized(t, strip) for t in texts]
         if callable(self.split):
-            parts = self.split(np.array(texts, dtype=object).reshape(values.shape))
-            return [[str(t) for t in row] for row in parts]
+            return [[str(t) for t in row] for row in self.split(values)]
+        texts = values.ravel().tolist()
         if self.split == "character":
             return [list(t) for t in texts]
         return [[t for t in _BLANKS.split(text) if t] for text in texts]
 
     def call(self, inputs: Any) -> Any:
         """Indices or vectors, on the layer's device; with output_mode None the tokens, padded with ''."""
-        rows, lead = self._rows(as_values(inputs))
+        values = as_values(inputs)
+        rows, lead = self._rows(values)
         if self.output_mode == "int":
-            return self._indices(rows, lead)
+            indices = self._indices(rows, lead)
+            flat = self.split is None and values.ndim == 1 and not self.ragged and self.output_sequence_length is None
+            return indices[:, 0] if flat and self._widths is None else indices
         if self.output_mode is not None:
             if self._lookup_layer._depth() is None:
                 raise RuntimeError(
@@ -183,14 +187,7 @@ class TextVectorization(CategoricalLayer):
             return torch.nested.nested_tensor([torch.tensor(r, dtype=torch.int64) for r in found], device=device)
         length = self.output_sequence_length or max(map(len, found), default=0)
         padded = [row[:length] + [0] * (length - len(row)) for row in found]
-        result = torch.tensor(padded, dtype=torch.int64, device=device)
-        # Tokens that were not split keep their shape where no length asks for another.
-        return result.reshape(lead) if self._keeps_shape(lead) else result.reshape(*lead, length)
-
-    def _keeps_shape(self, lead: tuple[int, ...]) -> bool:
-        return self.split is None and len(lead) == 1 and self._flat and self.output_sequence_length is None
-
-    _flat = False
+        return torch.tensor(padded, dtype=torch.int64, device=device).reshape(*lead, length)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """(batch, tokens), or (batch, size of the vocabulary)."""

@@ -43,7 +43,9 @@ def random_inputs(model, batch=3, seed=0):
     for x in model.inputs:
         shape = (batch, *(5 if n is None else n for n in tuple(x.shape)[1:]))
         is_int = "int" in str(x.dtype)
-        arrays.append(rng.integers(0, 20, shape).astype("int32") if is_int else rng.normal(size=shape).astype("float32"))
+        arrays.append(
+            rng.integers(0, 20, shape).astype("int32") if is_int else rng.normal(size=shape).astype("float32")
+        )
     return arrays if len(arrays) > 1 else arrays[0]
 
 

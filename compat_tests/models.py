@@ -50,7 +50,9 @@ def two_inputs(keras: Any) -> Any:
 def nested(keras: Any) -> Any:
     """A Sequential inside a Functional inside a Functional."""
     layers = keras.layers
-    innermost = keras.Sequential([keras.Input((8, 8, 2)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU()], name="stem")
+    innermost = keras.Sequential(
+        [keras.Input((8, 8, 2)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU()], name="stem"
+    )
     x = keras.Input((8, 8, 2))
     inner = keras.Model(x, layers.GlobalAveragePooling2D()(innermost(x)), name="features")
     y = keras.Input((8, 8, 2))

@@ -88,7 +88,12 @@ def test_config_is_tf_keras_2s(build, tf_keras):
 def test_summary_is_tf_keras_2s(build, tf_keras):
     tf_keras.backend.clear_session()
     ours, theirs = build(kerastorch), build(tf_keras)
-    for options in ({}, {"show_trainable": True}, {"expand_nested": True}, {"line_length": 120, "expand_nested": True, "show_trainable": True}):
+    for options in (
+        {},
+        {"show_trainable": True},
+        {"expand_nested": True},
+        {"line_length": 120, "expand_nested": True, "show_trainable": True},
+    ):
         a, b = [], []
         ours.summary(print_fn=a.append, **options)
         theirs.summary(print_fn=lambda line, **_: b.append(line), **options)
@@ -106,7 +111,10 @@ def test_file_layout_is_tf_keras_2s(build, tf_keras, tmp_path):
             names = {}
             file.visititems(lambda n, x, names=names: names.update({n: getattr(x, "shape", None)}))
             weights = file["model_weights"]
-            listed = {g: [str(n) if isinstance(n, str) else n.decode() for n in weights[g].attrs["weight_names"]] for g in weights}
+            listed = {
+                g: [str(n) if isinstance(n, str) else n.decode() for n in weights[g].attrs["weight_names"]]
+                for g in weights
+            }
             found.append((names, listed, set(file.attrs) | {"training_config"}))
     assert found[0] == found[1]
 

@@ -54,7 +54,9 @@ def main() -> None:
     pictures = np.stack([draw(k, rng) for k in test])
     model.save(HERE / "shapes.h5", include_optimizer=False)
     made_with = json.dumps({"tf_keras": keras.__version__, "names": NAMES})
-    np.savez_compressed(HERE / "shapes.npz", x=pictures, y=model.predict(pictures, verbose=0), kinds=test, meta=made_with)
+    np.savez_compressed(
+        HERE / "shapes.npz", x=pictures, y=model.predict(pictures, verbose=0), kinds=test, meta=made_with
+    )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ def floatx() -> str:
 def set_floatx(value: str) -> None:
     """Sets the default float type: 'float16', 'bfloat16', 'float32' or 'float64'; ValueError for another."""
     if value not in ("float16", "bfloat16", "float32", "float64"):
-        raise ValueError(f"set_floatx: unknown float type {value!r}; give 'float16', 'bfloat16', 'float32' or 'float64'.")
+        raise ValueError(
+            f"set_floatx: unknown float type {value!r}; give 'float16', 'bfloat16', 'float32' or 'float64'."
+        )
     _settings["floatx"] = value
 
 

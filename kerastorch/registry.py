@@ -72,11 +72,15 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
     def decorate(obj: Any) -> Any:
         if inspect.isclass(obj) and not hasattr(obj, "get_config"):
-            raise ValueError(f"register_keras_serializable: class {obj.__name__} has no get_config method; give it one.")
+            raise ValueError(
+                f"register_keras_serializable: class {obj.__name__} has no get_config method; give it one."
+            )
         registered_name = f"{package}>{name or obj.__name__}"
         known = _registered.get(registered_name)
         if known is not None and (known.__module__, known.__qualname__) != (obj.__module__, obj.__qualname__):
-            raise ValueError(f"register_keras_serializable: {registered_name!r} is taken by {known!r}; choose another name.")
+            raise ValueError(
+                f"register_keras_serializable: {registered_name!r} is taken by {known!r}; choose another name."
+            )
         _registered[registered_name] = obj
         _registered_names[obj] = registered_name
         return obj
@@ -183,7 +187,9 @@ def deserialize(kind: str, config: Any, custom_objects: Mapping[str, Any] | None
         found = resolve(kind, config, custom_objects)
         return found() if inspect.isclass(found) else found
     if not isinstance(config, Mapping) or "class_name" not in config:
-        raise ValueError(f"Not a config of a {kind}: {config!r}; expected a name or {{'class_name': ..., 'config': ...}}.")
+        raise ValueError(
+            f"Not a config of a {kind}: {config!r}; expected a name or {{'class_name': ..., 'config': ...}}."
+        )
     found = resolve(kind, config["class_name"], custom_objects)
     if not hasattr(found, "from_config"):
         return found

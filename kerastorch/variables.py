@@ -14,7 +14,16 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.config import get_device
 
-__all__ = ["CONVOLUTION", "IDENTITY", "TRANSPOSED", "Layout", "Variable", "deferred_initialization", "immediate_initialization", "initializes_now"]
+__all__ = [
+    "CONVOLUTION",
+    "IDENTITY",
+    "TRANSPOSED",
+    "Layout",
+    "Variable",
+    "deferred_initialization",
+    "immediate_initialization",
+    "initializes_now",
+]
 
 _deferred: list[bool] = []
 
@@ -70,7 +79,11 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
 
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)
-CONVOLUTION = Layout("convolution: (out, in, *window) in torch, (*window, in, out) in Keras", _convolution_to_keras, _convolution_to_torch)
+CONVOLUTION = Layout(
+    "convolution: (out, in, *window) in torch, (*window, in, out) in Keras",
+    _convolution_to_keras,
+    _convolution_to_torch,
+)
 
 
 def _operand(x: Any) -> Any:
@@ -195,7 +208,9 @@ class Variable:
         """Writes a value of the same shape, as Keras has it; ValueError for another shape."""
         new = torch.as_tensor(np.asarray(value) if not isinstance(value, (torch.Tensor, Variable)) else _operand(value))
         if not self.fits(new.shape):
-            raise ValueError(f"Variable {self.name!r} has shape {self.shape}, cannot be assigned a value of shape {tuple(new.shape)}.")
+            raise ValueError(
+                f"Variable {self.name!r} has shape {self.shape}, cannot be assigned a value of shape {tuple(new.shape)}."
+            )
         self._store(new)
         return self
 
@@ -210,7 +225,9 @@ class Variable:
     def _assign_sum(self, value: Any, sign: int) -> Variable:
         delta = torch.as_tensor(_operand(value)).to(self.tensor.device, self.tensor.dtype)
         if tuple(delta.shape) != self.shape:
-            raise ValueError(f"Variable {self.name!r} has shape {self.shape}, cannot be changed by a value of shape {tuple(delta.shape)}.")
+            raise ValueError(
+                f"Variable {self.name!r} has shape {self.shape}, cannot be changed by a value of shape {tuple(delta.shape)}."
+            )
         return self.assign(self.value.detach() + sign * delta)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

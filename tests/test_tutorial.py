@@ -178,7 +178,12 @@ def test_config_has_tf_keras_2s_form(model):
         "name": "input_1",
     }
     assert first["inbound_nodes"] == []
-    assert hidden == {"class_name": "Dense", "config": DENSE, "name": "hidden", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
+    assert hidden == {
+        "class_name": "Dense",
+        "config": DENSE,
+        "name": "hidden",
+        "inbound_nodes": [[["input_1", 0, 0, {}]]],
+    }
     assert list(hidden["config"]) == list(DENSE)
     assert output["inbound_nodes"] == [[["hidden", 0, 0, {}]]]
     again = Model.from_config(config)

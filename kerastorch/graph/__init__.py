@@ -1,7 +1,15 @@
 """Symbolic tensors, the calls that made them, and the order in which a model runs them."""
 
 from kerastorch.graph.names import clear_names, name_scope, scoped, snake_case, unique_name
-from kerastorch.graph.tensor import KerasTensor, Node, Shape, is_symbolic, map_tensors, record_functions_with, tensors_in
+from kerastorch.graph.tensor import (
+    KerasTensor,
+    Node,
+    Shape,
+    is_symbolic,
+    map_tensors,
+    record_functions_with,
+    tensors_in,
+)
 from kerastorch.graph.traversal import Graph, nodes_before, sort_graph
 
 __all__ = [

@@ -156,4 +156,3 @@ def is_symbolic(structure: Any) -> bool:
 def map_tensors(function: Callable[[KerasTensor], Any], structure: Any) -> Any:
     """The structure with `function(x)` in the place of each KerasTensor x."""
     return pytree.tree_map(lambda x: function(x) if isinstance(x, KerasTensor) else x, structure)
-

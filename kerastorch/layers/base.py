@@ -30,7 +30,15 @@ from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
 
 __all__ = ["Layer"]
 
-_FOREIGN_KEYWORDS = ("input_dim", "input_shape", "batch_input_shape", "batch_size", "weights", "autocast", "implementation")
+_FOREIGN_KEYWORDS = (
+    "input_dim",
+    "input_shape",
+    "batch_input_shape",
+    "batch_size",
+    "weights",
+    "autocast",
+    "implementation",
+)
 """Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
 
 structure_version = [0]
@@ -229,6 +237,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         first = args[0] if args else next(iter(kwargs.values()), None)
         with _disable_current_modes(), name_scope(self.name):
             self.build(shape_of(first))
+        self.train(self.training)  # the torch modules just made, too
         self.built = True
         structure_version[0] += 1
         if self._initial_weights is not None:
@@ -330,7 +339,9 @@ class Layer(WeightsMixin, Configurable, nn.Module):
     def _set_mask(outputs: Any, masks: Any) -> None:
         if masks is None:
             return
-        for x, mask in zip(_real_tensors(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False):
+        for x, mask in zip(
+            _real_tensors(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False
+        ):
             if mask is not None:
                 x._keras_mask = mask
 
@@ -374,13 +385,17 @@ class Layer(WeightsMixin, Configurable, nn.Module):
             object.__setattr__(self, name, value)
             return
         if isinstance(value, list) and not name.startswith("_") and name != "inbound_nodes":
-            value = TrackedList(self, name, value)
-        elif isinstance(value, (tuple, dict)) and not name.startswith("_"):
+            # Past nn.Module, which would refuse it: the list's modules are registered under the same name.
+            object.__setattr__(self, name, TrackedList(self, name, value))
+            return
+        if isinstance(value, (tuple, dict)) and not name.startswith("_"):
             for key, layer in layers_in(value):
                 self.add_module(f"{name}_{key}".replace(".", "_"), layer)
         elif isinstance(value, nn.Module) and isinstance(getattr(type(self), name, None), property):
             object.__setattr__(self, name, value)
             return
+        if isinstance(value, nn.Module) and "training" in self.__dict__:
+            value.train(self.training)  # torch's modules begin in training, Keras's in inference
         if name in ("activation", "recurrent_activation") and self.__dict__.get("built"):
             structure_version[0] += 1
         super().__setattr__(name, value)
@@ -476,7 +491,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         config["dtype"] = self._policy_config()
         automatic = type(self).get_config is Layer.get_config
         owner = type(self) if automatic else _library_class(type(self))
-        if owner is not None and owner is not Layer:
+        if owner is not None and owner.__init__ is not Layer.__init__:
             config.update({k: v for k, v in self._constructor_config(owner).items() if k not in config})
         return config
 
@@ -505,7 +520,12 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         return f"<kerastorch.{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_NODE_PARTS = {"input": "first_argument", "output": "outputs", "input_shape": "first_argument", "output_shape": "outputs"}
+_NODE_PARTS = {
+    "input": "first_argument",
+    "output": "outputs",
+    "input_shape": "first_argument",
+    "output_shape": "outputs",
+}
 
 
 def _library_class(cls: type) -> type | None:
@@ -555,7 +575,11 @@ def symbolic_masks(structure: Any) -> Any:
         after = before
     else:
         after = infer_outputs(node.layer.compute_mask, (node.first_argument, before), {}, node.layer.name, node.layer)
-    return after[structure.index] if isinstance(after, (list, tuple)) and isinstance(node.outputs, (list, tuple)) else after
+    return (
+        after[structure.index]
+        if isinstance(after, (list, tuple)) and isinstance(node.outputs, (list, tuple))
+        else after
+    )
 
 
 def shape_of(structure: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.layers.base import structure_version
@@ -19,14 +19,15 @@ from kerastorch.variables import CONVOLUTION, IDENTITY, Layout, Variable
 __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"]
 
 _GETTERS = {"initializer": initializers.get, "regularizer": regularizers.get, "constraint": constraints.get}
-_MODULES = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_ZERO_PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
+_MODULES: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_ZERO_PADS: tuple[Any, ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
 
 
 class BaseConvolution(SpatialLayer):
     """Arguments, weights and padding of all convolutions. `edges` is the module that pads, where torch's own cannot."""
 
     edges: nn.Module | None
+    convolution: Any
     _paddings: tuple[str, ...] = ("valid", "same")
     _amounts: Pairs | None = None
 
@@ -49,8 +50,8 @@ class BaseConvolution(SpatialLayer):
         self.filters, self.groups = filters, groups or 1
         if self.filters % self.groups:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the number of filters must be divisible by the number of groups, "
-                f"got filters={self.filters} and groups={self.groups}."
+                f"{type(self).__name__} '{self.name}': the number of filters must be divisible by the number of "
+                f"groups, got filters={self.filters} and groups={self.groups}."
             )
 
     def _set_functions(self, activation: Any, use_bias: bool, **named: Any) -> None:
@@ -68,8 +69,8 @@ class BaseConvolution(SpatialLayer):
         channels = input_shape[self._channel_axis]
         if channels is None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the number of channels (axis {self._channel_axis}) must be known to "
-                f"make the kernel, got shape {tuple(input_shape)}. Give Input a shape with it."
+                f"{type(self).__name__} '{self.name}': the number of channels (axis {self._channel_axis}) must be "
+                f"known to make the kernel, got shape {tuple(input_shape)}. Give Input a shape with it."
             )
         return int(channels)
 
@@ -99,7 +100,7 @@ class BaseConvolution(SpatialLayer):
         return None if None in found else tuple(found)  # type: ignore[arg-type]
 
     def _make(self, sizes: Shape, channels: int, filters: int, groups: int, bias: bool) -> nn.Module:
-        """The torch convolution, on the meta device; where it cannot pad by itself, `edges` gets the module that does."""
+        """The torch convolution, on the meta device; what it cannot pad by itself, the module in `edges` does."""
         self._amounts = amounts = self._padding_amounts(sizes)
         self.edges = None
         padding: Any = 0
@@ -187,7 +188,7 @@ class Conv(BaseConvolution):
         if channels % self.groups:
             raise ValueError(
                 f"{type(self).__name__} '{self.name}': the number of input channels must be divisible by the number of "
-                f"groups, got groups={self.groups} and an input of shape {tuple(input_shape)}, with {channels} channels."
+                f"groups, got groups={self.groups} and {channels} channels in shape {tuple(input_shape)}."
             )
         self.compute_output_shape(input_shape)
         self._batch_axes = len(input_shape) - self.rank - 1
@@ -210,7 +211,7 @@ class Conv(BaseConvolution):
 
     def convolution_op(self, inputs: torch.Tensor, kernel: Any) -> torch.Tensor:
         """The convolution alone, without bias, with a kernel of Keras's shape; a subclass may override it."""
-        convolve = (F.conv1d, F.conv2d, F.conv3d)[self.rank - 1]
+        convolve: Any = (F.conv1d, F.conv2d, F.conv3d)[self.rank - 1]
         weight = CONVOLUTION.to_torch(kernel.value if isinstance(kernel, Variable) else kernel)
         own = self.convolution
         y = convolve(self._padded(inputs), weight, None, own.stride, own.padding, own.dilation, own.groups)

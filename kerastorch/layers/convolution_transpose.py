@@ -18,11 +18,13 @@ __all__ = [
     "Convolution1DTranspose",
     "Convolution2DTranspose",
     "Convolution3DTranspose",
+    "Deconv2D",
+    "Deconv3D",
     "Deconvolution2D",
     "Deconvolution3D",
 ]
 
-_MODULES = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_MODULES: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 class ConvTranspose(BaseConvolution):
@@ -80,8 +82,9 @@ class ConvTranspose(BaseConvolution):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _excess(self) -> list[int]:
-        """By how many columns all that the kernel touches, (size - 1) * stride + window, is longer than the output: this
-        does not depend on the size."""
+        """By how many columns all that the kernel touches, (size - 1) * stride + window, is longer than the output.
+
+        It does not depend on the size."""
         found = []
         for i in range(self.rank):
             window, stride = self.dilation_rate[i] * (self.kernel_size[i] - 1) + 1, self.strides[i]
@@ -173,4 +176,5 @@ class Conv3DTranspose(ConvTranspose):
 
 Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
 Convolution3DTranspose = Conv3DTranspose
+Deconv2D, Deconv3D = Conv2DTranspose, Conv3DTranspose
 Deconvolution2D, Deconvolution3D = Conv2DTranspose, Conv3DTranspose

@@ -16,7 +16,17 @@ from kerastorch.layers.base import Layer, shape_map
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.variables import IDENTITY, TRANSPOSED
 
-__all__ = ["Activation", "Dense", "Embedding", "Identity", "Input", "InputLayer", "Lambda", "Masking", "TorchModuleWrapper"]
+__all__ = [
+    "Activation",
+    "Dense",
+    "Embedding",
+    "Identity",
+    "Input",
+    "InputLayer",
+    "Lambda",
+    "Masking",
+    "TorchModuleWrapper",
+]
 
 
 class InputLayer(Layer):
@@ -133,9 +143,18 @@ class Dense(Layer):
             raise ValueError(f"Dense '{self.name}': units must be a positive integer, got units={units!r}.")
         self.units, self.use_bias = int(units), use_bias
         self.activation = activations.get(activation)
-        self.kernel_initializer, self.bias_initializer = initializers.get(kernel_initializer), initializers.get(bias_initializer)
-        self.kernel_regularizer, self.bias_regularizer = regularizers.get(kernel_regularizer), regularizers.get(bias_regularizer)
-        self.kernel_constraint, self.bias_constraint = constraints.get(kernel_constraint), constraints.get(bias_constraint)
+        self.kernel_initializer, self.bias_initializer = (
+            initializers.get(kernel_initializer),
+            initializers.get(bias_initializer),
+        )
+        self.kernel_regularizer, self.bias_regularizer = (
+            regularizers.get(kernel_regularizer),
+            regularizers.get(bias_regularizer),
+        )
+        self.kernel_constraint, self.bias_constraint = (
+            constraints.get(kernel_constraint),
+            constraints.get(bias_constraint),
+        )
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -159,7 +178,13 @@ class Dense(Layer):
         self.bias = None
         if self.use_bias:
             self.bias = self.add_variable(
-                "bias", self.linear, "bias", IDENTITY, self.bias_initializer, self.bias_regularizer, self.bias_constraint
+                "bias",
+                self.linear,
+                "bias",
+                IDENTITY,
+                self.bias_initializer,
+                self.bias_regularizer,
+                self.bias_constraint,
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
         self.built = True
@@ -197,7 +222,9 @@ class Embedding(Layer):
     ) -> None:
         if kwargs.get("input_shape") is None and kwargs.get("batch_input_shape") is None:
             if input_length is not None:
-                kwargs["input_shape"] = tuple(input_length) if isinstance(input_length, (list, tuple)) else (input_length,)
+                kwargs["input_shape"] = (
+                    tuple(input_length) if isinstance(input_length, (list, tuple)) else (input_length,)
+                )
             elif "batch_size" in kwargs:
                 kwargs["input_shape"] = (None,)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -324,7 +351,12 @@ class Lambda(Layer):
     """
 
     def __init__(
-        self, function: Callable[..., Any], output_shape: Any = None, mask: Any = None, arguments: Any = None, **kwargs: Any
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not callable(function):

@@ -32,7 +32,11 @@ def _functions() -> tuple[dict[Any, str], dict[str, Any]]:
     overridable = torch.overrides.get_overridable_functions()
     by_name: dict[str, Any] = {}
     for prefix, module in _MODULES.items():
-        names: Any = _OPERATORS if module is operator else (f.__name__ for f in overridable.get(module, ()) if hasattr(f, "__name__"))
+        names: Any = (
+            _OPERATORS
+            if module is operator
+            else (f.__name__ for f in overridable.get(module, ()) if hasattr(f, "__name__"))
+        )
         for name in names:
             found = getattr(module, name, None)
             if callable(found) and name not in _HIDDEN:

@@ -53,8 +53,8 @@ class GlobalPooling(SpatialLayer):
         """Has no weights."""
         if 0 in self._sizes(input_shape):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': an input of shape {tuple(input_shape)} has nothing to pool; every "
-                "spatial size must be at least 1."
+                f"{type(self).__name__} '{self.name}': an input of shape {tuple(input_shape)} has nothing to pool; "
+                "every spatial size must be at least 1."
             )
         self.built = True
 
@@ -101,32 +101,47 @@ class GlobalAveragePooling1D(_GlobalAverage):
 
 
 class GlobalAveragePooling2D(_GlobalAverage):
-    """The mean of each channel: see `GlobalPooling`. Keras: tf.keras.layers.GlobalAveragePooling2D; torch: torch.mean."""
+    """The mean of each channel: see `GlobalPooling`.
+
+    Keras: tf.keras.layers.GlobalAveragePooling2D; torch: torch.mean.
+    """
 
     rank = 2
 
 
 class GlobalAveragePooling3D(_GlobalAverage):
-    """The mean of each channel: see `GlobalPooling`. Keras: tf.keras.layers.GlobalAveragePooling3D; torch: torch.mean."""
+    """The mean of each channel: see `GlobalPooling`.
+
+    Keras: tf.keras.layers.GlobalAveragePooling3D; torch: torch.mean.
+    """
 
     rank = 3
 
 
 class GlobalMaxPooling1D(_GlobalMaximum):
-    """The maximum over all steps: see `GlobalPooling`. Keras: tf.keras.layers.GlobalMaxPooling1D; torch: torch.amax."""
+    """The maximum over all steps: see `GlobalPooling`.
+
+    Keras: tf.keras.layers.GlobalMaxPooling1D; torch: torch.amax.
+    """
 
     rank = 1
     __init__ = with_defaults(GlobalPooling.__init__, data_format="channels_last")
 
 
 class GlobalMaxPooling2D(_GlobalMaximum):
-    """The maximum of each channel: see `GlobalPooling`. Keras: tf.keras.layers.GlobalMaxPooling2D; torch: torch.amax."""
+    """The maximum of each channel: see `GlobalPooling`.
+
+    Keras: tf.keras.layers.GlobalMaxPooling2D; torch: torch.amax.
+    """
 
     rank = 2
 
 
 class GlobalMaxPooling3D(_GlobalMaximum):
-    """The maximum of each channel: see `GlobalPooling`. Keras: tf.keras.layers.GlobalMaxPooling3D; torch: torch.amax."""
+    """The maximum of each channel: see `GlobalPooling`.
+
+    Keras: tf.keras.layers.GlobalMaxPooling3D; torch: torch.amax.
+    """
 
     rank = 3
 
@@ -171,40 +186,62 @@ class _AdaptiveMaximum(AdaptivePooling):
 
 
 class AdaptiveAveragePooling1D(_AdaptiveAverage):
-    """Means: see `AdaptivePooling`. Keras: keras.layers.AdaptiveAveragePooling1D (Keras 3); torch: nn.AdaptiveAvgPool1d."""
+    """Means: see `AdaptivePooling`.
+
+    Keras: keras.layers.AdaptiveAveragePooling1D (Keras 3); torch: nn.AdaptiveAvgPool1d.
+    """
 
     rank = 1
 
 
 class AdaptiveAveragePooling2D(_AdaptiveAverage):
-    """Means: see `AdaptivePooling`. Keras: keras.layers.AdaptiveAveragePooling2D (Keras 3); torch: nn.AdaptiveAvgPool2d."""
+    """Means: see `AdaptivePooling`.
+
+    Keras: keras.layers.AdaptiveAveragePooling2D (Keras 3); torch: nn.AdaptiveAvgPool2d.
+    """
 
     rank = 2
 
 
 class AdaptiveAveragePooling3D(_AdaptiveAverage):
-    """Means: see `AdaptivePooling`. Keras: keras.layers.AdaptiveAveragePooling3D (Keras 3); torch: nn.AdaptiveAvgPool3d."""
+    """Means: see `AdaptivePooling`.
+
+    Keras: keras.layers.AdaptiveAveragePooling3D (Keras 3); torch: nn.AdaptiveAvgPool3d.
+    """
 
     rank = 3
 
 
 class AdaptiveMaxPooling1D(_AdaptiveMaximum):
-    """Maxima: see `AdaptivePooling`. Keras: keras.layers.AdaptiveMaxPooling1D (Keras 3); torch: nn.AdaptiveMaxPool1d."""
+    """Maxima: see `AdaptivePooling`.
+
+    Keras: keras.layers.AdaptiveMaxPooling1D (Keras 3); torch: nn.AdaptiveMaxPool1d.
+    """
 
     rank = 1
 
 
 class AdaptiveMaxPooling2D(_AdaptiveMaximum):
-    """Maxima: see `AdaptivePooling`. Keras: keras.layers.AdaptiveMaxPooling2D (Keras 3); torch: nn.AdaptiveMaxPool2d."""
+    """Maxima: see `AdaptivePooling`.
+
+    Keras: keras.layers.AdaptiveMaxPooling2D (Keras 3); torch: nn.AdaptiveMaxPool2d.
+    """
 
     rank = 2
 
 
 class AdaptiveMaxPooling3D(_AdaptiveMaximum):
-    """Maxima: see `AdaptivePooling`. Keras: keras.layers.AdaptiveMaxPooling3D (Keras 3); torch: nn.AdaptiveMaxPool3d."""
+    """Maxima: see `AdaptivePooling`.
+
+    Keras: keras.layers.AdaptiveMaxPooling3D (Keras 3); torch: nn.AdaptiveMaxPool3d.
+    """
 
     rank = 3
 
 
-GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D

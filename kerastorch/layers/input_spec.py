@@ -46,10 +46,13 @@ class InputSpec(Configurable):
             return f"expected min_ndim={self.min_ndim}, found ndim={ndim}. Full shape received: {shape}"
         for axis, size in self.axes.items():
             if size is not None and -ndim <= axis < ndim and shape[axis] not in (size, None):
-                return f"expected axis {axis} of input shape to have value {size}, but received input with shape {shape}"
+                return (
+                    f"expected axis {axis} of input shape to have value {size}, but received input with shape {shape}"
+                )
         if self.shape is not None:
             wrong = ndim != len(self.shape) or any(
-                want is not None and got is not None and want != got for want, got in zip(self.shape, shape, strict=False)
+                want is not None and got is not None and want != got
+                for want, got in zip(self.shape, shape, strict=False)
             )
             if wrong:
                 return f"expected shape={self.shape}, found shape={shape}"

@@ -74,8 +74,8 @@ class BaseLocallyConnected(BaseConvolution):
         channels, sizes = self._input_channels(input_shape), self._sizes(input_shape)
         if None in sizes:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the spatial sizes of the input must be known to make the kernel, got "
-                f"shape {tuple(input_shape)}. Give Input a shape with them."
+                f"{type(self).__name__} '{self.name}': the spatial sizes of the input must be known to make the "
+                f"kernel, got shape {tuple(input_shape)}. Give Input a shape with them."
             )
         self.compute_output_shape(input_shape)
         self.local = LocallyConnected(

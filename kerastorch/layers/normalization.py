@@ -14,7 +14,7 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.wrapper import Wrapper
 from kerastorch.nn import normalization as modules
-from kerastorch.variables import IDENTITY, Layout
+from kerastorch.variables import IDENTITY, Layout, Variable
 
 __all__ = ["GroupNormalization", "LayerNormalization", "RMSNormalization", "SpectralNormalization", "UnitNormalization"]
 
@@ -113,9 +113,9 @@ class LayerNormalization(AffineMixin, Layer):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        self_rms_scaling = kwargs.pop("rms_scaling", False)
+        rms_scaling = kwargs.pop("rms_scaling", False)
         super().__init__(**kwargs)
-        self.axis, self.epsilon, self.rms_scaling = axis_argument(self, axis), epsilon, bool(self_rms_scaling)
+        self.axis, self.epsilon, self.rms_scaling = axis_argument(self, axis), epsilon, bool(rms_scaling)
         self._set_affine(
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint
         )
@@ -315,8 +315,8 @@ class SpectralNormalization(Wrapper):
         """Builds the layer, and vector_u."""
         super().build(input_shape)
         self.input_spec = InputSpec(shape=(None, *input_shape[1:]))
-        self.kernel = getattr(self.layer, "kernel", None) or getattr(self.layer, "embeddings", None)
-        if self.kernel is None:
+        self.kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
+        if not isinstance(self.kernel, Variable):
             raise ValueError(
                 f"SpectralNormalization '{self.name}': {type(self.layer).__name__} object has no attribute 'kernel' nor "
                 "'embeddings'. Wrap a layer that has one, such as Dense, Conv2D or Embedding."

@@ -67,7 +67,9 @@ class Pooling(SpatialLayer):
     def _padding_amounts(self, shape: Sequence[int | None]) -> tuple:
         if self.padding == "valid":
             return ((0, 0),) * self.rank
-        return tuple(same_padding(n, k, s) for n, k, s in zip(self._sizes(shape), self.pool_size, self.strides, strict=True))
+        return tuple(
+            same_padding(n, k, s) for n, k, s in zip(self._sizes(shape), self.pool_size, self.strides, strict=True)
+        )
 
     def _make(self, amounts: tuple) -> nn.Module:
         own = self._modules_by_rank[self.rank - 1]
@@ -75,8 +77,8 @@ class Pooling(SpatialLayer):
             return own(self.pool_size, self.strides)
         if None in amounts or not self._pads_by_itself:
             return self._same_module(self.pool_size, self.strides)
-        # In ceil_mode torch takes one more window where it begins inside the input: with strides that is TensorFlow's odd
-        # column of padding, which comes last.
+        # In ceil_mode torch takes one more window where it begins inside the input: with strides that is TensorFlow's
+        # odd column of padding, which comes last.
         odd = [pair[0] != pair[1] for pair in amounts]
         if any(is_odd and s == 1 for is_odd, s in zip(odd, self.strides, strict=True)):
             return self._same_module(self.pool_size, self.strides)
@@ -109,47 +111,65 @@ class _MaxPooling(Pooling):
 class _AveragePooling(Pooling):
     _modules_by_rank = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
     _same_module = SameAvgPool
-    # torch's average counts padding unless told not to, and torch's repr, which exported source is made of, does not tell.
+    # torch's average counts padding unless told not to; its repr, which exported source is made of, does not tell.
     _pads_by_itself = False
 
 
 class MaxPooling1D(_MaxPooling):
-    """The maximum of each window over one axis: see `Pooling`. Keras: tf.keras.layers.MaxPooling1D; torch: nn.MaxPool1d."""
+    """The maximum of each window over one axis: see `Pooling`.
+
+    Keras: tf.keras.layers.MaxPooling1D; torch: nn.MaxPool1d.
+    """
 
     rank = 1
     __init__ = with_defaults(Pooling.__init__, data_format="channels_last")
 
 
 class MaxPooling2D(_MaxPooling):
-    """The maximum of each window over two axes: see `Pooling`. Keras: tf.keras.layers.MaxPooling2D; torch: nn.MaxPool2d."""
+    """The maximum of each window over two axes: see `Pooling`.
+
+    Keras: tf.keras.layers.MaxPooling2D; torch: nn.MaxPool2d.
+    """
 
     rank = 2
     __init__ = with_defaults(Pooling.__init__, pool_size=(2, 2))
 
 
 class MaxPooling3D(_MaxPooling):
-    """The maximum of each window over three axes: see `Pooling`. Keras: tf.keras.layers.MaxPooling3D; torch: nn.MaxPool3d."""
+    """The maximum of each window over three axes: see `Pooling`.
+
+    Keras: tf.keras.layers.MaxPooling3D; torch: nn.MaxPool3d.
+    """
 
     rank = 3
     __init__ = with_defaults(Pooling.__init__, pool_size=(2, 2, 2))
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of each window over one axis: see `Pooling`. Keras: tf.keras.layers.AveragePooling1D; torch: nn.AvgPool1d."""
+    """The mean of each window over one axis: see `Pooling`.
+
+    Keras: tf.keras.layers.AveragePooling1D; torch: nn.AvgPool1d.
+    """
 
     rank = 1
     __init__ = with_defaults(Pooling.__init__, data_format="channels_last")
 
 
 class AveragePooling2D(_AveragePooling):
-    """The mean of each window over two axes: see `Pooling`. Keras: tf.keras.layers.AveragePooling2D; torch: nn.AvgPool2d."""
+    """The mean of each window over two axes: see `Pooling`.
+
+    Keras: tf.keras.layers.AveragePooling2D; torch: nn.AvgPool2d.
+    """
 
     rank = 2
     __init__ = with_defaults(Pooling.__init__, pool_size=(2, 2))
 
 
 class AveragePooling3D(_AveragePooling):
-    """The mean of each window over three axes: see `Pooling`. Keras: tf.keras.layers.AveragePooling3D; torch: nn.AvgPool3d."""
+    """The mean of each window over three axes: see `Pooling`.
+
+    Keras: tf.keras.layers.AveragePooling3D; torch: nn.AvgPool3d.
+    """
 
     rank = 3
     __init__ = with_defaults(Pooling.__init__, pool_size=(2, 2, 2))

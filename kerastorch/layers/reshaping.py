@@ -61,7 +61,7 @@ class Reshape(Layer):
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """(batch, ...) -> (batch, *target_shape)."""
-        return inputs.reshape(inputs.size(0), *self.target_shape)
+        return inputs.reshape(inputs.size(0), *(max(n, -1) for n in self.target_shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """(batch, *target_shape), with -1 worked out where the input's shape is known."""
@@ -69,7 +69,7 @@ class Reshape(Layer):
         if None in rest:
             return (input_shape[0], *(None if n < 0 else n for n in self.target_shape))
         size, known = math.prod(rest), math.prod(n for n in self.target_shape if n >= 0)
-        fits = known > 0 and size % known == 0 if -1 in self.target_shape else size == known
+        fits = known > 0 and size % known == 0 if min(self.target_shape, default=0) < 0 else size == known
         if not fits:
             raise ValueError(
                 f"Reshape '{self.name}': total size of new array must be unchanged, input_shape = {list(rest)}, "

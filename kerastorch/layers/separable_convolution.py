@@ -88,7 +88,9 @@ class DepthwiseConv(BaseConvolution):
         self.compute_output_shape(input_shape)
         filters = channels * self.depth_multiplier
         self.convolution = self._make(self._sizes(input_shape), channels, filters, channels, self.use_bias)
-        self.depthwise_kernel = self._weight("depthwise_kernel", self.convolution, depthwise_layout(self.depth_multiplier))
+        self.depthwise_kernel = self._weight(
+            "depthwise_kernel", self.convolution, depthwise_layout(self.depth_multiplier)
+        )
         self.bias = self._add_bias(self.convolution)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
         self.built = True
@@ -190,7 +192,9 @@ class SeparableConv(BaseConvolution):
         inner = channels * self.depth_multiplier
         self.depthwise = self._make(self._sizes(input_shape), channels, inner, channels, False)
         self.pointwise = type(self.depthwise)(inner, self.filters, (1,) * self.rank, bias=self.use_bias, device="meta")
-        self.depthwise_kernel = self._weight("depthwise_kernel", self.depthwise, depthwise_layout(self.depth_multiplier))
+        self.depthwise_kernel = self._weight(
+            "depthwise_kernel", self.depthwise, depthwise_layout(self.depth_multiplier)
+        )
         self.pointwise_kernel = self._weight("pointwise_kernel", self.pointwise)
         self.bias = self._add_bias(self.pointwise)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})

@@ -45,7 +45,8 @@ class ZeroPadding(SpatialLayer):
     def build(self, input_shape: Any = None) -> None:
         """Makes the torch module."""
         amounts = tuple(n for pair in reversed(self._amounts) for n in pair)
-        self.edges = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)[self.rank - 1](amounts)
+        modules: tuple[Any, ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
+        self.edges = modules[self.rank - 1](amounts)
         self.built = True
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:

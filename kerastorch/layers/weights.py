@@ -134,7 +134,9 @@ class WeightsMixin:
             if not v.fits(np.shape(w))
         ]
         if wrong:
-            raise ValueError(f'Layer "{self.name}": weight shape not compatible with the value given: {"; ".join(wrong)}.')
+            raise ValueError(
+                f'Layer "{self.name}": weight shape not compatible with the value given: {"; ".join(wrong)}.'
+            )
         for variable, value in zip(variables, weights, strict=True):
             variable.assign(value)
 
@@ -153,7 +155,9 @@ class WeightsMixin:
         two as of the last call."""
         found = []
         for layer in self._flatten_layers():
-            found += [v.regularizer(v.value) for v in layer._own_variables() if v.regularizer is not None and v.trainable]
+            found += [
+                v.regularizer(v.value) for v in layer._own_variables() if v.regularizer is not None and v.trainable
+            ]
             found += [loss() if callable(loss) else loss for loss in layer._losses]
         return found
 

@@ -1,4 +1,4 @@
-"""What layers with spatial axes share: windows, paddings, data formats, and the way to torch's channels-first and back."""
+"""What layers with spatial axes share: windows, paddings, data formats, the way to torch's layout and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 def with_defaults(init: Callable[..., None], **defaults: Any) -> Any:
-    """The same `__init__` with other defaults: a variant of a layer states only what differs, and its signature is true."""
+    """The same `__init__` with other defaults: a variant states only what differs, and its signature is true."""
     values = [
         defaults.pop(p.name, p.default)
         for p in inspect.signature(init).parameters.values()
@@ -74,7 +74,7 @@ class SpatialLayer(Layer):
         """`value` as a tuple of one int per spatial axis (or of `n`); ValueError where it is none or too small."""
         n = self.rank if n is None else n
         expected = f"an integer or {n} integers, of at least {minimum}"
-        values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * n
+        values = list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value] * n
         if len(values) != n:
             raise self._complain(name, value, expected)
         try:
@@ -87,7 +87,7 @@ class SpatialLayer(Layer):
 
     def _pairs(self, name: str, value: Any) -> Pairs:
         """`value` as (before, after) for each spatial axis: from one int, an int per axis, or a pair per axis."""
-        values = [value] * self.rank if not isinstance(value, Sequence) or isinstance(value, str) else list(value)
+        values = list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value] * self.rank
         if len(values) != self.rank:
             raise self._complain(name, value, f"an integer, {self.rank} integers, or {self.rank} pairs of integers")
         return tuple(self._ints(name, v, 0, 2) for v in values)  # type: ignore[misc]
@@ -115,11 +115,11 @@ class SpatialLayer(Layer):
         return tuple(shape[-1 - self.rank : -1]) if self.data_format == "channels_last" else tuple(shape[-self.rank :])
 
     def _shape(self, shape: Sequence[int | None], sizes: Sequence[int | None], channels: int | None = None) -> Shape:
-        """`shape` with other spatial sizes, and other channels if given; ValueError where a size would not be positive."""
+        """`shape` with other spatial sizes, and other channels if given; ValueError where a size is not positive."""
         if any(n is not None and n <= 0 for n in sizes):
             raise ValueError(
                 f"{type(self).__name__} '{self.name}': one of the dimensions in the output is <= 0: an input of shape "
-                f"{tuple(shape)} would give sizes {tuple(sizes)}. Give it larger inputs, or use smaller windows or strides."
+                f"{tuple(shape)} would give sizes {tuple(sizes)}. Use larger inputs, or smaller windows or strides."
             )
         channels = shape[self._channel_axis] if channels is None else channels
         batch = tuple(shape[: -1 - self.rank])

@@ -94,12 +94,11 @@ class TimeDistributed(Wrapper):
             return _map(lambda m: self._unfold(m, inputs), found)
         return None if mask is None else torch.any(mask.unsqueeze(-1).flatten(2), dim=-1)
 
-    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The layer's outputs for one time step, with time put in."""
         step = map_tensors(lambda x: KerasTensor(_without_time(x.shape), x.dtype), inputs)
         mine = pytree.tree_leaves(inputs)[0]
-        others = {key: value for key, value in kwargs.items() if key not in ("mask", "training")}
-        outputs = self.layer.compute_output_spec(step, **others)
+        outputs = self.layer.compute_output_spec(step)
         steps = self._steps if self._steps is not None else mine.shape[1]
         return map_tensors(lambda y: KerasTensor((mine.shape[0], steps, *y.shape[1:]), y.dtype), outputs)
 

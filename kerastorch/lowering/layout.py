@@ -56,7 +56,9 @@ def sink_permutes(traced: Traced) -> None:
     graph.lint()
 
 
-def _rule_for(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[[fx.Graph, fx.Node, dict[fx.Node, Twin]], None] | None:
+def _rule_for(
+    node: fx.Node, modules: dict[str, nn.Module]
+) -> Callable[[fx.Graph, fx.Node, dict[fx.Node, Twin]], None] | None:
     target = node.target
     if node.op == "call_module" and isinstance(modules[str(target)], _POINTWISE_MODULES):
         return _pointwise
@@ -90,7 +92,9 @@ def permutation_of(node: fx.Node) -> tuple[int, ...] | None:
     return tuple(a % len(axes) for a in axes)  # type: ignore[operator]
 
 
-def _become_twin(graph: fx.Graph, node: fx.Node, twin: fx.Node, axes: tuple[int, ...], twins: dict[fx.Node, Twin]) -> None:
+def _become_twin(
+    graph: fx.Graph, node: fx.Node, twin: fx.Node, axes: tuple[int, ...], twins: dict[fx.Node, Twin]
+) -> None:
     """Gives the node's users `twin.permute(axes)` for it, and notes the twin."""
     if axes == tuple(range(len(axes))):
         node.replace_all_uses_with(twin)

@@ -90,16 +90,26 @@ class _Writer:
         try:
             traced = lower(self.model, opaque=False, with_losses=False)
         except Exception as error:
-            users = [f"'{layer.name}' ({type(layer).__name__})" for layer in self.model._flatten_layers() if not layer.is_traceable]
+            users = [
+                f"'{layer.name}' ({type(layer).__name__})"
+                for layer in self.model._flatten_layers()
+                if not layer.is_traceable
+            ]
             if not users:
                 raise
             raise ValueError(
                 f"Model '{self.model.name}' cannot be written as plain torch: a layer that is not the library's own branches on "
                 f"values or does what torch.fx cannot trace; one of {', '.join(users)}: {type(error).__name__}: {error}"
             ) from error
-        left = [n.meta["layer"].name for n in traced.graph.nodes if n.op == "call_module" and isinstance(traced.modules[n.target], Layer)]
+        left = [
+            n.meta["layer"].name
+            for n in traced.graph.nodes
+            if n.op == "call_module" and isinstance(traced.modules[n.target], Layer)
+        ]
         if left:
-            raise ValueError(f"Model '{self.model.name}' cannot be written as plain torch: {left} are no torch modules.")
+            raise ValueError(
+                f"Model '{self.model.name}' cannot be written as plain torch: {left} are no torch modules."
+            )
         return traced
 
     # Weights
@@ -110,7 +120,9 @@ class _Writer:
         for target, module in self.traced.modules.items():
             if target in self.lent:
                 tensors = {**module._parameters, **module._buffers}
-                found.update({f"{target}_{key}": x for key, x in tensors.items() if (target, key) in self._lent_weights()})
+                found.update(
+                    {f"{target}_{key}": x for key, x in tensors.items() if (target, key) in self._lent_weights()}
+                )
             else:
                 found.update({f"{target}.{key}": x for key, x in module.state_dict(keep_vars=True).items()})
         return found
@@ -157,7 +169,12 @@ class _Writer:
 
     def _imports(self, lines: list[str]) -> list[str]:
         text = "\n".join((*lines, *self.carried.values()))
-        known = {"import math": r"\bmath\.", "import torch": r"\btorch\.", "from torch import nn": r".", "from torch.nn import functional as F": r"\bF\."}
+        known = {
+            "import math": r"\bmath\.",
+            "import torch": r"\btorch\.",
+            "from torch import nn": r".",
+            "from torch.nn import functional as F": r"\bF\.",
+        }
         return [line for line, used in known.items() if re.search(used, text)]
 
     def _placeholders(self) -> list[fx.Node]:
@@ -278,7 +295,9 @@ class _Writer:
             name = function.__name__ if module == "builtins" else f"{module}.{function.__name__}"
         name = name.replace("torch.nn.functional.", "F.").replace("torch._C._nn.", "F.")
         if not name.startswith(("torch.", "F.")) and module != "builtins":
-            raise ValueError(f"Model '{self.model.name}': the function {name} is none of torch's, so it cannot be written as torch source.")
+            raise ValueError(
+                f"Model '{self.model.name}': the function {name} is none of torch's, so it cannot be written as torch source."
+            )
         return name
 
     def _index(self, index: Any) -> str:

@@ -202,7 +202,6 @@ class ModelTracer(fx.Tracer):
         return mock.patch.multiple(nn.Module, __call__=traced_call, __getattr__=traced_get)
 
 
-
 class _Constant(nn.Module):
     def __init__(self, value: torch.Tensor) -> None:
         super().__init__()

@@ -37,7 +37,9 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
         return _clone_functional(model, input_tensors, copy_layer)
     if isinstance(model, Model) and clone_function is None and input_tensors is None:
         return _same_config(model)
-    raise ValueError(f"clone_model expects a model drawn between Inputs or a Sequential one, got {type(model).__name__}.")
+    raise ValueError(
+        f"clone_model expects a model drawn between Inputs or a Sequential one, got {type(model).__name__}."
+    )
 
 
 def _copied(layer: Layer, copy_layer: Callable[[Layer], Layer]) -> Layer:
@@ -60,11 +62,16 @@ def _clone_sequential(model: Sequential, input_tensors: Any, copy_layer: Callabl
 
 def _clone_functional(model: Functional, input_tensors: Any, copy_layer: Callable[[Layer], Layer]) -> Functional:
     if input_tensors is None:
-        new = [Input(batch_shape=x.shape, dtype=x.dtype, name=x.node.layer.name if x.node else x.name) for x in model.inputs]
+        new = [
+            Input(batch_shape=x.shape, dtype=x.dtype, name=x.node.layer.name if x.node else x.name)
+            for x in model.inputs
+        ]
     else:
         new = [x for x in pytree.tree_leaves(input_tensors) if isinstance(x, KerasTensor)]
         if len(new) != len(model.inputs):
-            raise ValueError(f"clone_model: model '{model.name}' has {len(model.inputs)} inputs, got {len(new)} input_tensors.")
+            raise ValueError(
+                f"clone_model: model '{model.name}' has {len(model.inputs)} inputs, got {len(new)} input_tensors."
+            )
     values = {id(x): y for x, y in zip(model.inputs, new, strict=True)}
     copies = {layer: _copied(layer, copy_layer) for layer in model.layers if not isinstance(layer, InputLayer)}
     for node in model._graph.nodes:

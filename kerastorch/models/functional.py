@@ -118,10 +118,18 @@ class Functional(Model):
             return
         self._lowered = lower(self)
         self._run = self._lowered.compile()
-        self._adds_losses = any(not layer.is_traceable for layer in self._flatten_layers() if not isinstance(layer, Functional))
+        self._adds_losses = any(
+            not layer.is_traceable for layer in self._flatten_layers() if not isinstance(layer, Functional)
+        )
         first = self._graph.inputs[0] if len(self._graph.inputs) == 1 else None
         plain = isinstance(self._structure_in, KerasTensor) and first is not None and None not in first.shape[1:]
-        plain = plain and not self._lowered.has_losses and not self._adds_losses and first is not None and first.dtype != "string"
+        plain = (
+            plain
+            and not self._lowered.has_losses
+            and not self._adds_losses
+            and first is not None
+            and first.dtype != "string"
+        )
         self._plain_dtype = torch_dtype(self._input_dtype(first)) if plain and first is not None else None
         self._plain_shape = torch.Size(first.shape[1:]) if plain and first is not None else None
         if plain and first is not None and first.shape[0] is not None:
@@ -194,7 +202,11 @@ class Functional(Model):
             values = list(inputs)
         else:
             values = _leaves(inputs)
-        if len(values) != len(self._graph.inputs) and len(self._graph.inputs) == 1 and isinstance(inputs, (list, tuple)):
+        if (
+            len(values) != len(self._graph.inputs)
+            and len(self._graph.inputs) == 1
+            and isinstance(inputs, (list, tuple))
+        ):
             values = [np.asarray(inputs)]
         if len(values) != len(self._graph.inputs):
             raise ValueError(
@@ -218,7 +230,7 @@ class Functional(Model):
                 array = np.asarray(value)
                 if array.dtype.kind not in "fiub":
                     raise ValueError(
-                        f'Model "{self.name}": input \'{own.name}\' must hold numbers, got an array of dtype {array.dtype}.'
+                        f"Model \"{self.name}\": input '{own.name}' must hold numbers, got an array of dtype {array.dtype}."
                     )
                 value = torch.as_tensor(array, device=self._device())
             if value.dtype is not dtype:
@@ -239,7 +251,7 @@ class Functional(Model):
         array = np.atleast_1d(np.asarray(value))
         if array.dtype.kind not in "USO":
             raise ValueError(
-                f'Model "{self.name}": input \'{own.name}\' must hold strings, got an array of dtype {array.dtype}.'
+                f"Model \"{self.name}\": input '{own.name}' must hold strings, got an array of dtype {array.dtype}."
             )
         if array.ndim == len(own.shape) - 1 and own.shape[-1] == 1:
             array = array[..., None]

@@ -51,13 +51,17 @@ def _node_config(node: Node, reference: Any) -> Any:
     names = node.layer._call_parameters()
     if names[0] == "args":
         # A torch function: its arguments stand as they are, tensors among them anywhere.
-        return [[*reference(node.inputs[0]), {"kerastorch_call": _call_config([list(node.args), node.kwargs], reference)}]]
+        return [
+            [*reference(node.inputs[0]), {"kerastorch_call": _call_config([list(node.args), node.kwargs], reference)}]
+        ]
     kwargs = {**dict(zip(names[1:], node.args[1:], strict=False)), **node.kwargs}
     first = node.args[0] if node.args else kwargs.pop(next(iter(node.kwargs)))
     described = pytree.tree_map(lambda x: reference(x) if isinstance(x, KerasTensor) else _value(x), kwargs)
 
     def with_kwargs(x: Any) -> Any:
-        return [*reference(x), described] if isinstance(x, KerasTensor) else ["_CONSTANT_VALUE", -1, _value(x), described]
+        return (
+            [*reference(x), described] if isinstance(x, KerasTensor) else ["_CONSTANT_VALUE", -1, _value(x), described]
+        )
 
     if isinstance(first, KerasTensor):
         return [with_kwargs(first)]
@@ -142,8 +146,13 @@ def _call_layers(layers: dict[str, Layer], calls: list[tuple[str, Any]], made: d
 
 
 def _is_reference(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and len(x) in (3, 4) and isinstance(x[0], str) and isinstance(x[1], int) and not isinstance(x[1], bool) and (
-        x[0] == "_CONSTANT_VALUE" or isinstance(x[2], int)
+    return (
+        isinstance(x, (list, tuple))
+        and len(x) in (3, 4)
+        and isinstance(x[0], str)
+        and isinstance(x[1], int)
+        and not isinstance(x[1], bool)
+        and (x[0] == "_CONSTANT_VALUE" or isinstance(x[2], int))
     )
 
 
@@ -161,7 +170,9 @@ def _needs(node: Any) -> list[tuple[str, int]]:
 def _tensor(reference: Any, made: dict) -> KerasTensor:
     name, node, index = reference[:3]
     if (name, node) not in made:
-        raise ValueError(f"The config refers to output {index} of call {node} of layer '{name}', which it does not hold.")
+        raise ValueError(
+            f"The config refers to output {index} of call {node} of layer '{name}', which it does not hold."
+        )
     tensors = tensors_in(made[name, node])
     if index >= len(tensors):
         raise ValueError(f"The config refers to output {index} of layer '{name}', which returns {len(tensors)}.")

@@ -75,7 +75,9 @@ class Model(Layer):
         layers = self.layers
         if index is not None:
             if not -len(layers) <= index < len(layers):
-                raise ValueError(f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers.")
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers."
+                )
             return layers[index]
         for layer in layers:
             if layer.name == name:
@@ -121,7 +123,13 @@ class Model(Layer):
     # Running
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None, **kwargs: Any
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """The outputs for all of `x`, as NumPy arrays, computed in batches in inference mode without gradients.
 
@@ -137,11 +145,20 @@ class Model(Layer):
 
     # Files and text
 
-    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, save_format: str | None = None, **kwargs: Any) -> None:
+    def save(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Writes the whole model to an h5 file that tf.keras and Keras 3 read. Raises ValueError for another format."""
         saving.save_model(self, filepath, overwrite, include_optimizer, save_format)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True, save_format: str | None = None, **kwargs: Any) -> None:
+    def save_weights(
+        self, filepath: Any, overwrite: bool = True, save_format: str | None = None, **kwargs: Any
+    ) -> None:
         """Writes the weights to an h5 file in tf.keras 2's layout."""
         saving.save_weights(self, filepath, overwrite, save_format)
 
@@ -230,5 +247,3 @@ def _inject(cls: type) -> None:
     for base in cls.__bases__:
         if base is not object and issubclass(base, Model):
             _inject(base)
-
-

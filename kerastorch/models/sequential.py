@@ -52,7 +52,9 @@ class Sequential(Functional):
             )
         if isinstance(layer, InputLayer):
             if self._stack or self._drawn_input is not None:
-                raise ValueError(f"Sequential '{self.name}': an Input can only stand first, got '{layer.name}' after others.")
+                raise ValueError(
+                    f"Sequential '{self.name}': an Input can only stand first, got '{layer.name}' after others."
+                )
             self._drawn_input = layer.inbound_nodes[0].outputs
             return
         if not self._stack and self._drawn_input is None:
@@ -175,5 +177,3 @@ def _input_for(layer: Layer) -> KerasTensor | None:
     tensor = Input(batch_shape=shape, dtype=layer.dtype, name=f"{layer.name}_input")
     tensor.node.layer._named_by_user = False  # type: ignore[union-attr]
     return tensor
-
-

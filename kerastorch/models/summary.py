@@ -126,7 +126,9 @@ def _selected(layers: list[Any], layer_range: list[str] | None) -> list[Any]:
     names = [layer.name for layer in layers]
     wrong = [name for name in layer_range if name not in names]
     if len(layer_range) != 2 or wrong:
-        raise ValueError(f"layer_range must name two layers of the model, first and last; got {layer_range}; layers: {names}.")
+        raise ValueError(
+            f"layer_range must name two layers of the model, first and last; got {layer_range}; layers: {names}."
+        )
     low, high = sorted(names.index(name) for name in layer_range)
     return layers[low : high + 1]
 
@@ -187,5 +189,3 @@ def _readable(size: float) -> str:
             return f"{size:.2f} {unit}"
         size /= 1024
     raise AssertionError
-
-

@@ -87,7 +87,10 @@ class MultiHeadDotProduct(nn.Module):
             bias = (1.0 - mask.to(q.dtype)) * low
             only_causal = False
         training = self.training if training is None else training
-        if return_weights or (self.robust_masking and bias is not None):
+        # The fused kernels' gradient is wrong for a query that sees no key: its softmax is computed anew from scores so
+        # large that their sum is rounded away.
+        exact = bias is not None and (self.robust_masking or (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))))
+        if return_weights or exact:
             out, weights = self._attend(q, k, v, bias, training)
         else:
             rate = self.dropout if training else 0.0

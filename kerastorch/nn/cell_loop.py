@@ -116,7 +116,9 @@ class CellLoop(nn.Module):
             if masks is None:
                 states = new
             else:
-                nothing = pytree.tree_map(torch.zeros_like, output) if last is None or self.zero_output_for_mask else last
+                nothing = (
+                    pytree.tree_map(torch.zeros_like, output) if last is None or self.zero_output_for_mask else last
+                )
                 output = pytree.tree_map(lambda a, b, m=masks[t]: self.choose(m, a, b), output, nothing)
                 states = [self.choose(masks[t], a, b) for a, b in zip(new, states, strict=True)]
             last = output

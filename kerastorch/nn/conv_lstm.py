@@ -86,7 +86,9 @@ class ConvLSTM(LSTMCell):
         if dropped is not None:
             h = torch.cat([h * m for m in dropped.unbind(0)], 1)
         ones = (1,) * len(self.kernel_size)
-        return self.convolution()(self.padded(h, ones, ones), self.weight_hh, None, 1, 0, 1, 1 if dropped is None else 4)
+        return self.convolution()(
+            self.padded(h, ones, ones), self.weight_hh, None, 1, 0, 1, 1 if dropped is None else 4
+        )
 
     @staticmethod
     def drawn(rate: float, x: torch.Tensor, training: bool) -> torch.Tensor | None:
@@ -140,4 +142,11 @@ class ConvLSTM(LSTMCell):
         """The options beside the sizes, and their defaults."""
         ones = (1,) * len(self.kernel_size)
         flags = dict.fromkeys(("return_sequences", "return_state", "go_backwards"), False)
-        return {**super().neutral_options(), "stride": ones, "padding": "valid", "dilation": ones, **flags, "batch_size": None}
+        return {
+            **super().neutral_options(),
+            "stride": ones,
+            "padding": "valid",
+            "dilation": ones,
+            **flags,
+            "batch_size": None,
+        }

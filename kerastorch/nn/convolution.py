@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["SamePad"]
 
@@ -22,7 +22,9 @@ class SamePad(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The input with as many zeros as its size asks for."""
         amounts: list[int] = []
-        for size, kernel, stride, dilation in zip(x.shape[2:], self.kernel_size, self.stride, self.dilation, strict=True):
+        for size, kernel, stride, dilation in zip(
+            x.shape[2:], self.kernel_size, self.stride, self.dilation, strict=True
+        ):
             windows = (size + stride - 1) // stride
             total = max((windows - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
             amounts = [total // 2, total - total // 2, *amounts]

@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["LocallyConnected"]
 
@@ -22,6 +22,8 @@ class LocallyConnected(nn.Module):
     'listed': in one row, those that 'dense' uses, ordered by output, then by input.
     bias: (*new sizes, out); where channels come first it is read as if it were (out, *new sizes).
     """
+
+    place: torch.Tensor
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class LocallyConnected(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, *sizes, in) -> (batch, *new sizes, out)."""
-        rank, first = len(self.sizes), 1 if self.channels_last else 2
+        batch, rank, first = x.shape[0], len(self.sizes), 1 if self.channels_last else 2
         if self.same:
             amounts = [0, 0] if self.channels_last else []
             windows = zip(self.sizes, self.new_sizes, self.kernel_size, self.stride, strict=True)
@@ -101,16 +103,16 @@ class LocallyConnected(nn.Module):
             x = F.pad(x, amounts)
         for axis, (k, s) in enumerate(zip(self.kernel_size, self.stride, strict=True), first):
             x = x.unfold(axis, k, s)
-        new, window = range(first, first + rank), range(rank + 2, 2 * rank + 2)
-        x = x.permute(*new, 0, *window, rank + 1) if self.channels_last else x.permute(*new, 0, 1, *window)
+        where, within = range(first, first + rank), range(rank + 2, 2 * rank + 2)
+        x = x.permute(*where, 0, *within, rank + 1) if self.channels_last else x.permute(*where, 0, 1, *within)
         places = math.prod(self.new_sizes)
-        patches = x.reshape(places, -1, self.in_channels * math.prod(self.kernel_size))
-        weight = self.weight
+        patches = x.reshape(places, batch, self.in_channels * math.prod(self.kernel_size))
+        weight: torch.Tensor = self.weight
         if self.form != "patches":
             weight = weight.flatten().index_select(0, self.place).reshape(places, -1, self.out_channels)
         y = torch.bmm(patches, weight)
         y = y.permute(1, 0, 2) if self.channels_last else y.permute(1, 2, 0)
-        y = y.reshape(-1, *self.outputs)
+        y = y.reshape(batch, *self.outputs)
         return y if self.bias is None else y + self.bias.reshape(self.outputs)
 
     def extra_repr(self) -> str:

@@ -170,6 +170,14 @@ class GroupNorm(nn.GroupNorm):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """The normalised input."""
+        if self.weight is not None or self.bias is None:
+            return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        # torch cannot differentiate a bias without a weight.
+        shape = [-1] + [1] * (input.dim() - 2)
+        return F.group_norm(input, self.num_groups, None, None, self.eps) + self.bias.view(shape)
+
     def extra_repr(self) -> str:
         """The constructor's arguments."""
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, scale={self.scale}, center={self.center}"
@@ -197,6 +205,7 @@ class PowerIteration(nn.Module):
     @torch.no_grad()
     def normalize(self, weight: torch.Tensor) -> None:
         """Divides the weight by the estimate of its largest singular value; one of zeros stays."""
+        weight = weight.detach()
         matrix = weight.reshape(-1, self.size)
         u = v = self.vector_u
         for _ in range(self.iterations):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["SameAvgPool", "SameMaxPool", "drop_first", "same_windows"]
 
@@ -62,7 +62,9 @@ class SameAvgPool(nn.Module):
         """(batch, channels, *sizes) -> (batch, channels, *ceil(sizes / stride))."""
         padding, dropped = same_windows(x.shape[2:], self.kernel_size, self.stride)
         pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(padding) - 1]
-        return drop_first(pool(x, self.kernel_size, self.stride, padding, ceil_mode=True, count_include_pad=False), dropped)
+        return drop_first(
+            pool(x, self.kernel_size, self.stride, padding, ceil_mode=True, count_include_pad=False), dropped
+        )
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

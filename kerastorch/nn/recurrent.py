@@ -125,7 +125,9 @@ class RecurrentCell(nn.Module):
         parts = torch.cat([F.linear(x * m, w) for m, w in zip(dropped.unbind(0), weights, strict=True)], -1)
         return parts if bias is None else parts + bias
 
-    def recur(self, h: torch.Tensor, weight: torch.Tensor, dropped: torch.Tensor | None, bias: Any = None) -> torch.Tensor:
+    def recur(
+        self, h: torch.Tensor, weight: torch.Tensor, dropped: torch.Tensor | None, bias: Any = None
+    ) -> torch.Tensor:
         """The state's part in as many gates as `weight` holds."""
         if dropped is None:
             return F.linear(h, weight, bias)
@@ -434,7 +436,9 @@ class SimpleRNN(Sequence, SimpleRNNCell):
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.rnn_tanh or torch.rnn_relu."""
         function = torch.rnn_tanh if self.activation == "tanh" else torch.rnn_relu
-        return function(x, states[0], self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first)
+        return function(
+            x, states[0], self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first
+        )
 
 
 class LSTM(Sequence, LSTMCell):
@@ -454,4 +458,6 @@ class GRU(Sequence, GRUCell):
 
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.gru."""
-        return torch.gru(x, states[0], self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first)
+        return torch.gru(
+            x, states[0], self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first
+        )

@@ -35,7 +35,9 @@ StoredLayer = tuple[str, list[tuple[str, h5py.Dataset]]]
 # Writing
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, save_format: str | None = None) -> None:
+def save_model(
+    model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, save_format: str | None = None
+) -> None:
     """Writes architecture and weights to one h5 file, atomically.
 
     Raises ValueError for another format, FileExistsError where a file is there and `overwrite` is false.
@@ -61,14 +63,20 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, save_format:
     _check_format(filepath, save_format)
     check_overwrite(filepath, overwrite)
     if not model.built:
-        raise ValueError(f"Model '{model.name}' has no weights to save yet: call it on data, or build(input_shape), first.")
+        raise ValueError(
+            f"Model '{model.name}' has no weights to save yet: call it on data, or build(input_shape), first."
+        )
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
         _write_weights(file, model)
 
 
 def _check_format(filepath: Any, save_format: str | None) -> None:
     suffix = Path(filepath).suffix.lower()
-    if str(filepath).endswith(".weights.h5") or suffix == ".keras" or save_format not in (None, "h5", "hdf5", "keras_h5"):
+    if (
+        str(filepath).endswith(".weights.h5")
+        or suffix == ".keras"
+        or save_format not in (None, "h5", "hdf5", "keras_h5")
+    ):
         raise ValueError(
             f"Cannot write {filepath} (save_format={save_format!r}): kerastorch writes tf.keras's h5. Name the file '*.h5'."
         )
@@ -108,7 +116,9 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
     encoded = [name.encode() for name in names]
     too_long = [name for name in names if len(name.encode()) > _ATTRIBUTE_LIMIT]
     if too_long:
-        raise ValueError(f"HDF5 cannot hold names of more than {_ATTRIBUTE_LIMIT} bytes; {too_long[0][:40]}... is longer.")
+        raise ValueError(
+            f"HDF5 cannot hold names of more than {_ATTRIBUTE_LIMIT} bytes; {too_long[0][:40]}... is longer."
+        )
     array = np.asarray(encoded)
     if array.nbytes <= _ATTRIBUTE_LIMIT:
         group.attrs[attribute] = array
@@ -131,7 +141,12 @@ def _write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
 
 
 def load_model(
-    filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True, device: Any = None, dtype: Any = None
+    filepath: Any,
+    custom_objects: Any = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    device: Any = None,
+    dtype: Any = None,
 ) -> Any:
     """The model in an h5 file, with its weights, ready for inference.
 
@@ -173,7 +188,9 @@ def _open(filepath: Any) -> h5py.File:
                 f"h5: tf.keras.models.load_model({str(path)!r}).save('model.h5')."
             )
         if not h5py.is_hdf5(path):
-            raise OSError(f"{path} is not an HDF5 file, or is cut off ({path.stat().st_size} bytes). Expected what model.save('x.h5') wrote.")
+            raise OSError(
+                f"{path} is not an HDF5 file, or is cut off ({path.stat().st_size} bytes). Expected what model.save('x.h5') wrote."
+            )
     try:
         return h5py.File(filepath, "r")
     except OSError as error:
@@ -182,7 +199,11 @@ def _open(filepath: Any) -> h5py.File:
 
 def _model_config(file: h5py.File, filepath: Any) -> Any:
     if "model_config" not in file.attrs:
-        kind = "weights only: build the model and call model.load_weights" if "layer_names" in file.attrs else "no Keras model"
+        kind = (
+            "weights only: build the model and call model.load_weights"
+            if "layer_names" in file.attrs
+            else "no Keras model"
+        )
         raise ValueError(f"No model config found in {filepath}: the file holds {kind}.")
     text = _text(file.attrs["model_config"])
     try:
@@ -202,9 +223,13 @@ def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch
     that does not fit, where the file is of another model; the model is then as it was.
     """
     if not model.built:
-        raise ValueError(f"Model '{model.name}' has no weights yet: call it on data, or build(input_shape), before load_weights.")
+        raise ValueError(
+            f"Model '{model.name}' has no weights yet: call it on data, or build(input_shape), before load_weights."
+        )
     if skip_mismatch and not by_name:
-        raise ValueError("load_weights: skip_mismatch=True goes with by_name=True, as without names nothing can be left out.")
+        raise ValueError(
+            "load_weights: skip_mismatch=True goes with by_name=True, as without names nothing can be left out."
+        )
     with _open(filepath) as file:
         group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
         stored = read_layers(group, filepath)
@@ -252,7 +277,9 @@ def read_names(group: h5py.Group, attribute: str) -> list[str]:
 def read_layers(group: h5py.Group, filepath: Any) -> list[StoredLayer]:
     """The layers in a group of weights, in order, each with its weights' names and data sets."""
     if "layer_names" not in group.attrs and "layer_names0" not in group.attrs:
-        raise ValueError(f"{filepath} holds no Keras weights: the attribute layer_names is missing. It holds {list(group)[:8]}.")
+        raise ValueError(
+            f"{filepath} holds no Keras weights: the attribute layer_names is missing. It holds {list(group)[:8]}."
+        )
     layers: list[StoredLayer] = []
     missing = []
     for name in read_names(group, "layer_names"):
@@ -279,4 +306,3 @@ def _training_state(file: h5py.File) -> dict[str, Any] | None:
         group.visititems(lambda name, x: datasets.update({name: x[()]}) if isinstance(x, h5py.Dataset) else None)
         kept["optimizer_weights"] = {"attributes": dict(group.attrs), "datasets": datasets}
     return kept or None
-

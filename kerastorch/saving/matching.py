@@ -28,7 +28,9 @@ def pair_weights(layer_name: str, variables: list[Variable], stored: list[tuple[
     tails = {_tail(name): (name, data) for name, data in stored}
     if len(names) == len(stored) and set(own) == set(names):
         found, rule = [names[path] for path in own], "name"
-    elif len(tails) == len(stored) and len({_tail(p) for p in own}) == len(own) and {_tail(p) for p in own} == set(tails):
+    elif (
+        len(tails) == len(stored) and len({_tail(p) for p in own}) == len(own) and {_tail(p) for p in own} == set(tails)
+    ):
         found, rule = [tails[_tail(path)] for path in own], "name"
     else:
         found, rule = stored, "order"

@@ -11,7 +11,16 @@ import yaml
 from kerastorch.registry import deserialize, find, serialize
 from kerastorch.saving.dialects import canonical
 
-__all__ = ["BACKEND", "KERAS_VERSION", "model_from_config", "model_from_json", "model_from_yaml", "plain", "to_json", "to_yaml"]
+__all__ = [
+    "BACKEND",
+    "KERAS_VERSION",
+    "model_from_config",
+    "model_from_json",
+    "model_from_yaml",
+    "plain",
+    "to_json",
+    "to_yaml",
+]
 
 KERAS_VERSION = "2.15.0"
 """The version whose form kerastorch writes."""
@@ -44,7 +53,9 @@ def to_yaml(model: Any, **kwargs: Any) -> str:
 def model_from_config(config: Any, custom_objects: Any = None) -> Any:
     """A model with new weights from what `to_json` describes, of any generation of Keras."""
     if not isinstance(config, Mapping) or "class_name" not in config:
-        raise ValueError(f"Not the description of a model: expected a dict with 'class_name' and 'config', got {_short(config)}.")
+        raise ValueError(
+            f"Not the description of a model: expected a dict with 'class_name' and 'config', got {_short(config)}."
+        )
     config = canonical(config)
     unknown = _unknown_layers(config, custom_objects)
     if unknown:

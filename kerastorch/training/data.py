@@ -13,7 +13,9 @@ __all__ = ["array_batches", "input_batches", "length_of"]
 
 
 def _leaves(structure: Any) -> list[Any]:
-    if isinstance(structure, (list, tuple)) and any(hasattr(x, "shape") or isinstance(x, (list, tuple, dict)) for x in structure):
+    if isinstance(structure, (list, tuple)) and any(
+        hasattr(x, "shape") or isinstance(x, (list, tuple, dict)) for x in structure
+    ):
         return [leaf for x in structure for leaf in _leaves(x)]
     if isinstance(structure, Mapping):
         return [leaf for x in structure.values() for leaf in _leaves(x)]
@@ -32,7 +34,9 @@ def length_of(x: Any) -> int:
     """The number of samples in a structure of arrays; ValueError where the arrays disagree."""
     lengths = [len(leaf) for leaf in _leaves(x)]
     if len(set(lengths)) != 1:
-        raise ValueError(f"Data cardinality is ambiguous: the inputs have {lengths} samples. All must have the same number.")
+        raise ValueError(
+            f"Data cardinality is ambiguous: the inputs have {lengths} samples. All must have the same number."
+        )
     return lengths[0]
 
 
@@ -53,7 +57,12 @@ def input_batches(x: Any, batch_size: int | None, steps: int | None, inputs: int
     elif hasattr(x, "__next__") or callable(x):
         generator = x() if callable(x) and not hasattr(x, "__next__") else x
         batches, count = (_inputs_of_generated(batch) for batch in generator), None
-    elif hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, (list, tuple, Mapping)) and not hasattr(x, "shape"):
+    elif (
+        hasattr(x, "__getitem__")
+        and hasattr(x, "__len__")
+        and not isinstance(x, (list, tuple, Mapping))
+        and not hasattr(x, "shape")
+    ):
         batches, count = (_inputs_of_generated(x[i]) for i in range(len(x))), len(x)
     else:
         x = _map(lambda leaf: leaf if isinstance(leaf, torch.Tensor) else _array(leaf), _lists_as_arrays(x, inputs))
@@ -67,7 +76,9 @@ def input_batches(x: Any, batch_size: int | None, steps: int | None, inputs: int
 def _array(leaf: Any) -> np.ndarray:
     array = np.asarray(leaf)
     if array.dtype.kind == "O":
-        raise ValueError(f"Failed to convert a {type(leaf).__name__} to a tensor: its rows differ in length or hold no numbers.")
+        raise ValueError(
+            f"Failed to convert a {type(leaf).__name__} to a tensor: its rows differ in length or hold no numbers."
+        )
     return array
 
 

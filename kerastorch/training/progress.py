@@ -16,9 +16,21 @@ class Progbar:
     """
 
     def __init__(
-        self, target: int | None, width: int = 30, verbose: int = 1, interval: float = 0.05, unit_name: str = "step", stream: TextIO | None = None
+        self,
+        target: int | None,
+        width: int = 30,
+        verbose: int = 1,
+        interval: float = 0.05,
+        unit_name: str = "step",
+        stream: TextIO | None = None,
     ) -> None:
-        self.target, self.width, self.verbose, self.interval, self.unit_name = target, width, verbose, interval, unit_name
+        self.target, self.width, self.verbose, self.interval, self.unit_name = (
+            target,
+            width,
+            verbose,
+            interval,
+            unit_name,
+        )
         self._stream = stream
         self._start = time.monotonic()
         self._drawn_at = -interval
@@ -53,7 +65,13 @@ class Progbar:
         per_step = seconds / max(current, 1)
         if self.target is not None and not finished:
             return f" - ETA: {_clock(per_step * (self.target - current))}"
-        each = f"{per_step:.0f}s" if per_step >= 1 else f"{per_step * 1e3:.0f}ms" if per_step >= 1e-3 else f"{per_step * 1e6:.0f}us"
+        each = (
+            f"{per_step:.0f}s"
+            if per_step >= 1
+            else f"{per_step * 1e3:.0f}ms"
+            if per_step >= 1e-3
+            else f"{per_step * 1e6:.0f}us"
+        )
         return f" - {seconds:.0f}s {each}/{self.unit_name}"
 
 

@@ -104,7 +104,12 @@ def test_two_builds_have_the_same_keys():
     first, second = build(), build()
     assert first.layers[-1].name != second.layers[-1].name
     assert list(first.state_dict()) == list(second.state_dict())
-    assert list(first.state_dict()) == ["shared.linear.weight", "shared.linear.bias", "dense.linear.weight", "dense.linear.bias"]
+    assert list(first.state_dict()) == [
+        "shared.linear.weight",
+        "shared.linear.bias",
+        "dense.linear.weight",
+        "dense.linear.bias",
+    ]
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(X), second(X))
 
@@ -126,7 +131,13 @@ def test_structures_of_inputs_and_outputs(structure):
     flat = torch.utils._pytree.tree_leaves(got)
     np.testing.assert_allclose(flat[0], 3 * X, atol=1e-6)
     np.testing.assert_allclose(flat[1], -X, atol=1e-6)
-    np.testing.assert_allclose(model({"a": X, "b": X, "more": X} if structure is not STRUCTURES["nested"] else structure(X, X))[0 if not isinstance(got, dict) else "a"], 2 * X, atol=1e-6)
+    np.testing.assert_allclose(
+        model({"a": X, "b": X, "more": X} if structure is not STRUCTURES["nested"] else structure(X, X))[
+            0 if not isinstance(got, dict) else "a"
+        ],
+        2 * X,
+        atol=1e-6,
+    )
     again = keras.Model.from_config(model.get_config())
     assert again.input_names == ["a", "b"]
 

@@ -24,7 +24,9 @@ class Linear(layers.Layer):
         self.units = units
 
     def build(self, input_shape):
-        self.w = self.add_weight(name="w", shape=(input_shape[-1], self.units), initializer="random_normal", trainable=True)
+        self.w = self.add_weight(
+            name="w", shape=(input_shape[-1], self.units), initializer="random_normal", trainable=True
+        )
         self.b = self.add_weight(name="b", shape=(self.units,), initializer="zeros")
         self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
 

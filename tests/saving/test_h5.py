@@ -32,7 +32,9 @@ def test_round_trip_is_bit_equal(tmp_path):
     model.save(tmp_path / "a.h5")
     loaded = load_model(tmp_path / "a.h5")
     loaded.save(tmp_path / "b.h5")
-    for a, b, c in zip(model.get_weights(), loaded.get_weights(), load_model(tmp_path / "b.h5").get_weights(), strict=True):
+    for a, b, c in zip(
+        model.get_weights(), loaded.get_weights(), load_model(tmp_path / "b.h5").get_weights(), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(b, c)
     with h5py.File(tmp_path / "a.h5") as one, h5py.File(tmp_path / "b.h5") as two:
@@ -45,7 +47,9 @@ def test_long_lists_of_names_are_split_as_keras_splits_them(tmp_path):
     x = keras.Input((1,))
     y = x
     for i in range(800):
-        y = layers.Activation("linear", name=f"a_layer_with_quite_a_long_name_so_that_the_names_fill_the_attribute_of_the_group_{i:04d}")(y)
+        y = layers.Activation(
+            "linear", name=f"a_layer_with_quite_a_long_name_so_that_the_names_fill_the_attribute_of_the_group_{i:04d}"
+        )(y)
     model = keras.Model(x, layers.Dense(1)(y))
     model.save(tmp_path / "long.h5")
     with h5py.File(tmp_path / "long.h5") as file:

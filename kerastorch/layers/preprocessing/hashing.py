@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kerastorch.layers.preprocessing.base import CategoricalLayer, as_values
+from kerastorch.layers.preprocessing.base import CategoricalLayer, PreprocessingLayer, as_values
 from kerastorch.layers.preprocessing.fingerprints import concatenate, fingerprint64, siphash
 
 __all__ = ["HashedCrossing", "Hashing"]
@@ -102,7 +102,7 @@ class HashedCrossing(CategoricalLayer):
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         self._check(args[0])
-        return super(CategoricalLayer, self)._call_eagerly(([as_values(x) for x in args[0]], *args[1:]), kwargs)
+        return super(PreprocessingLayer, self)._call_eagerly(([as_values(x) for x in args[0]], *args[1:]), kwargs)
 
     def call(self, inputs: Any) -> torch.Tensor:
         """The bins, on the layer's device."""

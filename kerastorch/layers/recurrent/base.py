@@ -69,6 +69,7 @@ class RNN(Layer):
         self._num_constants = 0
         self._batch_size: int | None = None
         self._nested_inputs = False
+        self._more_inputs = 0
 
     # Calling
 
@@ -90,14 +91,16 @@ class RNN(Layer):
         self._nested_inputs = isinstance(inputs[0] if isinstance(inputs, list) else inputs, tuple)
         if not isinstance(inputs, list):
             return super().__call__(inputs, **kwargs)
-        specs = self.input_spec
-        if specs is not None:
-            self.input_spec = [*specs, *[None] * len(pytree.tree_leaves(inputs[1:]))]
+        # The states and constants count as inputs, for this call.
+        self._more_inputs = len(pytree.tree_leaves(inputs[1:]))
+        if self.input_spec is not None:
+            self.input_spec = [*self.input_spec, *[None] * self._more_inputs]
         try:
             return super().__call__(inputs, **kwargs)
         finally:
-            if specs is not None:
-                self.input_spec = self.input_spec[: len(specs)]
+            if self.input_spec is not None:
+                self.input_spec = self.input_spec[:1]
+            self._more_inputs = 0
 
     def _split(self, inputs: Any) -> tuple[Any, list[Any], list[Any]]:
         """Inputs, initial states and constants, from what the layer was called on."""
@@ -175,8 +178,7 @@ class RNN(Layer):
         spec = list(shape)
         axes = (1, 0) if self.time_major else (0, 1)
         spec[axes[0]], spec[axes[1]] = self._batch_size, None
-        rest = self.input_spec[1:] if self.input_spec else [None] * 0
-        self.input_spec = [InputSpec(shape=tuple(spec)), *rest]
+        self.input_spec = [InputSpec(shape=tuple(spec)), *[None] * self._more_inputs]
 
     def _build_cell(self, step_shape: Any) -> None:
         options = {
@@ -217,11 +219,13 @@ class RNN(Layer):
         if all(layer.built for layer in self.cell._flatten_layers()):
             return
         x = pytree.tree_map(
-            lambda shape: KerasTensor(tuple(shape), self.compute_dtype), step_shape, is_leaf=lambda s: isinstance(s, tuple)
+            lambda shape: KerasTensor(tuple(shape), self.compute_dtype),
+            step_shape,
+            is_leaf=lambda s: isinstance(s, tuple),
         )
         states = [KerasTensor((None, *shape), self.compute_dtype) for shape in self._state_shapes()]
         with name_scope(self.cell.name):
-            infer_outputs(self.cell._infer, (x, self._packed(states)), {}, self.cell.name)
+            infer_outputs(self.cell._infer, (x, self._packed(states)), {}, self.cell.name, self.cell)
 
     # Shapes and masks
 
@@ -269,7 +273,9 @@ class RNN(Layer):
             )
         for state, shape in zip(states, wanted, strict=True):
             given = tuple(state.shape)[1:]
-            if len(given) != len(shape) or any(a not in (None, b) for a, b in zip(given, shape, strict=True) if b is not None):
+            if len(given) != len(shape) or any(
+                a not in (None, b) for a, b in zip(given, shape, strict=True) if b is not None
+            ):
                 raise ValueError(
                     f"{type(self).__name__} '{self.name}': An `initial_state` was passed that is not compatible with "
                     f"`cell.state_size`: got shapes {[tuple(s.shape) for s in states]}, expected {[(None, *w) for w in wanted]}."
@@ -313,14 +319,19 @@ class RNN(Layer):
         Raises AttributeError where the layer is not stateful, ValueError for other numbers or shapes of states.
         """
         if not self.stateful:
-            raise AttributeError(f"{type(self).__name__} '{self.name}': Layer must be stateful. Make it with stateful=True.")
+            raise AttributeError(
+                f"{type(self).__name__} '{self.name}': Layer must be stateful. Make it with stateful=True."
+            )
         if not self.built:
             return
         own = self._fresh_states()
         if states is None:
             self._over_time().states = None
             return
-        values = [np.asarray(s.detach().cpu() if isinstance(s, torch.Tensor) else s) for s in pytree.tree_leaves(_listed(states))]
+        values = [
+            np.asarray(s.detach().cpu() if isinstance(s, torch.Tensor) else s)
+            for s in pytree.tree_leaves(_listed(states))
+        ]
         if len(values) != len(own):
             raise ValueError(
                 f"Layer {self.name} expects {len(own)} states, but it received {len(values)} state values. "
@@ -373,5 +384,3 @@ def _listed(x: Any) -> list[Any]:
     if x is None:
         return []
     return list(x) if isinstance(x, (list, tuple)) else [x]
-
-

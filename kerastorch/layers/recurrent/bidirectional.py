@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from kerastorch.graph import KerasTensor, name_scope, tensors_in
+from kerastorch.graph import KerasTensor, is_symbolic, name_scope, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.recurrent.base import RNN, _listed
 from kerastorch.layers.recurrent.cells import _plain
@@ -33,7 +33,12 @@ class Bidirectional(Layer):
     supports_masking = True
 
     def __init__(
-        self, layer: Any, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None, **kwargs: Any
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **kwargs: Any,
     ) -> None:
         _check(layer, merge_mode, backward_layer)
         kwargs.setdefault("trainable", layer.trainable)
@@ -60,7 +65,11 @@ class Bidirectional(Layer):
         for inner in (self.forward_layer, self.backward_layer):
             if hasattr(inner, "zero_output_for_mask"):
                 inner.zero_output_for_mask = inner.return_sequences
-        self.stateful, self.return_sequences, self.return_state = layer.stateful, layer.return_sequences, layer.return_state
+        self.stateful, self.return_sequences, self.return_state = (
+            layer.stateful,
+            layer.return_sequences,
+            layer.return_state,
+        )
         self._num_constants = 0
         self.input_spec = getattr(layer, "input_spec", None)
 
@@ -83,6 +92,8 @@ class Bidirectional(Layer):
                 f"Bidirectional '{self.name}': `initial_state` must be a list of the forward layer's states and then as many "
                 f"of the backward layer's, got {len(inputs) - 1 - self._num_constants}."
             )
+        if is_symbolic(inputs):
+            kwargs = {**kwargs, "initial_state": None, "constants": None}  # as tf.keras writes it
         specs = self.input_spec
         if specs is not None:
             self.input_spec = [*specs, *[None] * len(pytree.tree_leaves(inputs[1:]))]
@@ -152,7 +163,11 @@ class Bidirectional(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The layer's shape, its last axis doubled by 'concat'; with return_state a list."""
-        shape = input_shape[0] if isinstance(input_shape, list) and isinstance(input_shape[0], (list, tuple)) else input_shape
+        shape = (
+            input_shape[0]
+            if isinstance(input_shape, list) and isinstance(input_shape[0], (list, tuple))
+            else input_shape
+        )
         found = self.forward_layer.compute_output_shape(tuple(shape))
         output, states = (found[0], list(found[1:])) if self.return_state else (found, [])
         if self.merge_mode == "concat":
@@ -186,7 +201,9 @@ class Bidirectional(Layer):
         Raises AttributeError where the layers are not stateful, ValueError for other numbers or shapes of states.
         """
         if not self.stateful:
-            raise AttributeError(f"Bidirectional '{self.name}': Layer must be stateful. Give it a layer with stateful=True.")
+            raise AttributeError(
+                f"Bidirectional '{self.name}': Layer must be stateful. Give it a layer with stateful=True."
+            )
         values = None if states is None else _listed(states)
         half = 0 if values is None else len(values) // 2
         self.forward_layer.reset_states(None if values is None else values[:half])
@@ -234,7 +251,9 @@ def _check(layer: Any, merge_mode: Any, backward_layer: Any) -> None:
         if value is not None and not isinstance(value, Layer) or layer is None:
             raise ValueError(f"Bidirectional: {name} must be a Layer, got {value!r}.")
         missing = [
-            a for a in ("go_backwards", "return_sequences", "return_state", "stateful") if value is not None and not hasattr(value, a)
+            a
+            for a in ("go_backwards", "return_sequences", "return_state", "stateful")
+            if value is not None and not hasattr(value, a)
         ]
         if missing:
             raise ValueError(

@@ -93,7 +93,9 @@ class BuiltInCell(Layer):
         seed = kwargs.pop("seed", None)
         super().__init__(**kwargs)
         if units is None or isinstance(units, bool) or int(units) != units or units <= 0:
-            raise ValueError(f"{type(self).__name__} '{self.name}': units must be a positive integer, got units={units!r}.")
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': units must be a positive integer, got units={units!r}."
+            )
         self.units, self.seed = int(units), seed
         self.use_bias = options["use_bias"]
         self.activation = activations.get(options["activation"])
@@ -103,7 +105,9 @@ class BuiltInCell(Layer):
             setattr(self, f"{weight}_initializer", initializers.get(options[f"{weight}_initializer"]))
             setattr(self, f"{weight}_regularizer", regularizers.get(options[f"{weight}_regularizer"]))
             setattr(self, f"{weight}_constraint", constraints.get(options[f"{weight}_constraint"]))
-        self.dropout, self.recurrent_dropout = (min(1.0, max(0.0, options[k])) for k in ("dropout", "recurrent_dropout"))
+        self.dropout, self.recurrent_dropout = (
+            min(1.0, max(0.0, options[k])) for k in ("dropout", "recurrent_dropout")
+        )
         self.over_time: dict[str, Any] | None = None
 
     @property
@@ -216,7 +220,9 @@ def of_cell(*names: str) -> Callable[[type], type]:
     return decorate
 
 
-WEIGHT_OPTIONS = tuple(f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("kernel", "recurrent", "bias"))
+WEIGHT_OPTIONS = tuple(
+    f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("kernel", "recurrent", "bias")
+)
 
 
 def options_for(cell: type, arguments: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:

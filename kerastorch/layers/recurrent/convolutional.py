@@ -135,7 +135,9 @@ class ConvLSTM(RNN):
         **kwargs: Any,
     ) -> None:
         if kwargs.get("unroll"):
-            raise TypeError(f"{type(self).__name__}: Unrolling is not possible with convolutional RNNs. Leave unroll out.")
+            raise TypeError(
+                f"{type(self).__name__}: Unrolling is not possible with convolutional RNNs. Leave unroll out."
+            )
         cell = _ConvLSTMCell(self.rank, **options_for(_ConvLSTMCell, locals(), kwargs), name="conv_lstm_cell")
         super().__init__(
             cell,
@@ -221,7 +223,6 @@ class ConvLSTM(RNN):
         super().reset_states(states)
         if self.built and self.cell.rnn.states is not None:
             self.cell.rnn.states = [self._channels_first(s, 1) for s in self.cell.rnn.states]
-
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, unroll and time_major."""

@@ -28,7 +28,11 @@ def _mapping(config: Mapping[str, Any]) -> Any:
     if name == "__tuple__":
         return [canonical(x) for x in config["items"]]
     if name == "DTypePolicy" and isinstance(inner, Mapping):
-        return inner["name"] if not str(inner["name"]).startswith("mixed") else {"class_name": "Policy", "config": dict(inner)}
+        return (
+            inner["name"]
+            if not str(inner["name"]).startswith("mixed")
+            else {"class_name": "Policy", "config": dict(inner)}
+        )
     if name == "Policy" and isinstance(inner, Mapping) and not str(inner["name"]).startswith("mixed"):
         return inner["name"]
     if name == "__keras_tensor__" and isinstance(inner, Mapping):

@@ -1,0 +1,95 @@
+"""Projective transformations of batches of images, with the numbers of TensorFlow's ImageProjectiveTransformV3."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["FILL_MODES", "rotations", "sample", "translations", "warp", "zooms"]
+
+FILL_MODES = ("reflect", "constant", "wrap", "nearest")
+
+
+def warp(
+    images: torch.Tensor, transforms: torch.Tensor, fill_mode: str, interpolation: str, fill_value: float
+) -> torch.Tensor:
+    """Images (batch, height, width, channels), each pixel taken from where the transform of its place leads.
+
+    transforms: (batch, 8): x, y -> ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1.
+    """
+    height, width = images.shape[1:3]
+    y = torch.arange(height, dtype=torch.float32, device=images.device)[:, None]
+    x = torch.arange(width, dtype=torch.float32, device=images.device)
+    t = transforms.to(images.device, torch.float32)[:, :, None, None]
+    k = t[:, 6] * x + t[:, 7] * y + 1
+    return sample(
+        images,
+        (t[:, 3] * x + t[:, 4] * y + t[:, 5]) / k,
+        (t[:, 0] * x + t[:, 1] * y + t[:, 2]) / k,
+        fill_mode,
+        interpolation,
+        fill_value,
+    )
+
+
+def sample(
+    images: torch.Tensor, y: torch.Tensor, x: torch.Tensor, fill_mode: str, interpolation: str, fill_value: float
+) -> torch.Tensor:
+    """Images (batch, height, width, channels) read at the places y, x, each (batch, height, width)."""
+    height, width = images.shape[1:3]
+    y, x = _inside(y, height, fill_mode), _inside(x, width, fill_mode)
+    if interpolation == "nearest":
+        return _read(images, (y + 0.5).floor(), (x + 0.5).floor(), fill_value)
+    top, left = y.floor(), x.floor()
+    down, right = (y - top)[..., None].to(images.dtype), (x - left)[..., None].to(images.dtype)
+    upper = _read(images, top, left, fill_value) * (1 - right) + _read(images, top, left + 1, fill_value) * right
+    lower = _read(images, top + 1, left, fill_value) * (1 - right) + _read(images, top + 1, left + 1, fill_value) * right
+    return upper * (1 - down) + lower * down
+
+
+def _inside(at: torch.Tensor, size: int, fill_mode: str) -> torch.Tensor:
+    """Coordinates outside [0, size) brought inside; as they are with 'constant'."""
+    if fill_mode == "constant":
+        return at
+    if fill_mode == "reflect":
+        at = at.remainder(2 * size)
+        at = torch.where(at >= size, 2 * size - at - 1, at)
+    elif fill_mode == "wrap":
+        span = max(size - 1, 1)
+        low = at + size * ((-at / span).trunc() + 1)
+        high = at - size * (at / span).trunc()
+        at = torch.where(at < 0, low, torch.where(at > size - 1, high, at))
+    return at.clamp(0, size - 1)
+
+
+def _read(images: torch.Tensor, y: torch.Tensor, x: torch.Tensor, fill_value: float) -> torch.Tensor:
+    batch, height, width, channels = images.shape
+    known = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    index = y.clamp(0, height - 1).long() * width + x.clamp(0, width - 1).long()
+    flat = images.reshape(batch, height * width, channels)
+    read = flat.gather(1, index.reshape(batch, -1, 1).expand(-1, -1, channels)).reshape(*index.shape, channels)
+    return torch.where(known[..., None], read, torch.as_tensor(fill_value, dtype=images.dtype, device=images.device))
+
+
+def _matrix(*columns: torch.Tensor | float) -> torch.Tensor:
+    like = next(c for c in columns if isinstance(c, torch.Tensor))
+    filled = [c if isinstance(c, torch.Tensor) else torch.full_like(like, c) for c in columns]
+    return torch.stack(filled, dim=1)
+
+
+def translations(height: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
+    """Transforms that move images by so many pixels, downwards and to the right: (batch,) each -> (batch, 8)."""
+    return _matrix(1.0, 0.0, -width, 0.0, 1.0, -height, 0.0, 0.0)
+
+
+def rotations(angles: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Transforms that turn images about their middle, counterclockwise: (batch,) in radians -> (batch, 8)."""
+    cos, sin = angles.cos(), angles.sin()
+    x = (width - 1 - (cos * (width - 1) - sin * (height - 1))) / 2
+    y = (height - 1 - (sin * (width - 1) + cos * (height - 1))) / 2
+    return _matrix(cos, -sin, x, sin, cos, y, 0.0, 0.0)
+
+
+def zooms(vertical: torch.Tensor, horizontal: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Transforms that show so many times the image, in each direction: more than 1 zooms out."""
+    x, y = (width - 1) / 2 * (1 - horizontal), (height - 1) / 2 * (1 - vertical)
+    return _matrix(horizontal, 0.0, x, 0.0, vertical, y, 0.0, 0.0)

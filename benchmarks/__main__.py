@@ -90,7 +90,8 @@ def one_call() -> None:
     hand = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1), nn.Sigmoid()).eval()
     model, x = small(kerastorch), torch.rand(1, 2)
     runs = {"hand-written torch": lambda: hand(x), "kerastorch": lambda: model(x)}
-    runs["kerastorch, to_torch()"] = lambda plain=model.to_torch(): plain(x)
+    plain = model.to_torch()
+    runs["kerastorch, to_torch()"] = lambda: plain(x)
     for name, keras in real_kerases().items():
         other = small(keras)
         data = x if name == "keras" else x.numpy()
@@ -111,7 +112,8 @@ def predictions() -> None:
 
     runs: dict[str, Any] = {"hand-written torch": loop, "kerastorch": lambda: model.predict(x, verbose=0)}
     for name, keras in real_kerases().items():
-        runs[name] = lambda other=convnet(keras): other.predict(x, verbose=0)
+        other = convnet(keras)
+        runs[name] = lambda other=other: other.predict(x, verbose=0)
     report("predict, a residual convnet, 64 pictures of 64x64", compare(runs, rounds=9))
 
 

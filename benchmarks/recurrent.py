@@ -1,6 +1,6 @@
 """LSTM and GRU layers beside hand-written nn.LSTM and nn.GRU models: forward, and forward with backward.
 
-Run: python -m benchmarks.recurrent [cpu|cuda] [threads]. Both sides run interleaved in one process; printed are medians.
+Run: python -m benchmarks.recurrent [cpu|cuda] [threads]. Both sides run interleaved in one process: medians.
 """
 
 from __future__ import annotations

@@ -274,7 +274,7 @@ def sparse_plus(x: torch.Tensor) -> torch.Tensor:
 def _log_normalizer(x: torch.Tensor, axis: int | Sequence[int] | None) -> torch.Tensor:
     if axis is None:
         return torch.logsumexp(torch.flatten(x), dim=0)
-    return torch.logsumexp(x, dim=tuple(axis), keepdim=True)
+    return torch.logsumexp(x, dim=tuple(axis), keepdim=True)  # type: ignore[arg-type]
 
 
 @_activation()
@@ -363,7 +363,7 @@ def get(identifier: Any) -> Activation:
     if isinstance(identifier, (str, Mapping)):
         return deserialize(identifier)
     if inspect.isclass(identifier):
-        return identifier()
+        return identifier()  # type: ignore[return-value]
     if callable(identifier):
         return identifier
     raise TypeError(f"Could not interpret activation {identifier!r}; give a name, a config dict, a callable, or None.")

@@ -12,6 +12,9 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch
+from torch import nn
+
 __all__ = [
     "Configurable",
     "custom_object_scope",
@@ -49,7 +52,10 @@ def known_names(kind: str) -> list[str]:
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The process-wide dict of custom objects; changing it changes what names mean. Keras: `tf.keras.utils.get_custom_objects`."""
+    """The process-wide dict of custom objects; changing it changes what names mean.
+
+    Keras: tf.keras.utils.get_custom_objects.
+    """
     return _global_custom_objects
 
 
@@ -161,7 +167,7 @@ def serialize(obj: Any) -> Any:
     """A JSON-able value: plain values as they are, functions by name, objects as `{'class_name', 'config'}`."""
     if obj is None or isinstance(obj, (bool, int, float, str)):
         return obj
-    if isinstance(obj, list):  # also one that a layer keeps track of
+    if isinstance(obj, (list, nn.ModuleList)):  # also those that a layer keeps track of
         return [serialize(x) for x in obj]
     if isinstance(obj, tuple):
         return tuple(serialize(x) for x in obj)
@@ -173,7 +179,7 @@ def serialize(obj: Any) -> Any:
         return obj.tolist()
     if callable(obj) and hasattr(obj, "__name__"):
         return get_registered_name(obj)
-    if str(type(obj).__module__).startswith("torch"):
+    if isinstance(obj, (torch.dtype, torch.device)):
         return str(obj).removeprefix("torch.")
     raise TypeError(f"Cannot write {obj!r} into a config: it is no plain value, has no get_config and no name.")
 
@@ -203,7 +209,7 @@ def deserialize(kind: str, config: Any, custom_objects: Mapping[str, Any] | None
 def identify(kind: str, identifier: Any) -> Any:
     """What Keras's `get(identifier)` does: None stays None; a name or a config makes the object; an object stays itself.
 
-    Raises ValueError for an unknown name and TypeError for anything else.
+    Raises ValueError for an unknown name and for anything else.
     """
     if identifier is None:
         return None

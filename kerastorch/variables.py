@@ -123,7 +123,7 @@ class Variable:
     def tensor(self) -> torch.Tensor:
         """The torch parameter or buffer itself, in torch's layout."""
         # Through nn.Module, past an attribute of the same name that holds this handle, and so that torch.fx sees it.
-        return nn.Module.__getattr__(self._module, self._attribute)
+        return nn.Module.__getattr__(self._module, self._attribute)  # type: ignore[return-value]
 
     @property
     def value(self) -> torch.Tensor:
@@ -204,6 +204,15 @@ class Variable:
         """Whether a value of this shape can be assigned."""
         return tuple(shape) == self.shape
 
+    def __getstate__(self) -> dict[str, Any]:
+        # An initializer may be any function; once it has run, a copy or pickle does without it.
+        return {name: getattr(self, name) for name in self.__slots__ if name != "initializer" or self.is_empty}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.initializer = None
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def assign(self, value: Any) -> Variable:
         """Writes a value of the same shape, as Keras has it; ValueError for another shape."""
         new = torch.as_tensor(np.asarray(value) if not isinstance(value, (torch.Tensor, Variable)) else _operand(value))
@@ -264,5 +273,5 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
     setattr(Variable, f"__r{_name}__", _reflected(f"__{_name}__"))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
-Variable.__neg__ = lambda self: -self.value  # type: ignore[attr-defined]
-Variable.__abs__ = lambda self: abs(self.value)  # type: ignore[attr-defined]
+Variable.__neg__ = lambda self: -self.value  # type: ignore[attr-defined, operator]
+Variable.__abs__ = lambda self: abs(self.value)  # type: ignore[attr-defined, operator]

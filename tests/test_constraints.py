@@ -120,5 +120,5 @@ def test_get_passes_through_and_makes_classes() -> None:
     ],
 )
 def test_bad_arguments_are_refused(make: Any) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="."):
         make()

@@ -9,7 +9,37 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.function import TorchFunction
 from kerastorch.layers.input_spec import InputSpec
 
-_FAMILIES = ("core", "normalization", "batch_normalization", "regularization", "merging", "activation", "reshaping", "einsum_dense", "wrapper", "recurrent", "attention", "multi_head_attention", "reversible_embedding", "preprocessing.numeric", "preprocessing.hashing", "preprocessing.lookup", "preprocessing.text", "preprocessing.image", "preprocessing.image_random", "convolution", "pooling", "global_pooling", "spatial", "convolution_transpose", "separable_convolution", "locally_connected",)
+_FAMILIES = (
+    "core",
+    "normalization",
+    "batch_normalization",
+    "regularization",
+    "merging",
+    "activation",
+    "reshaping",
+    "einsum_dense",
+    "wrapper",
+    "recurrent",
+    "attention",
+    "multi_head_attention",
+    "reversible_embedding",
+    "preprocessing.numeric",
+    "preprocessing.hashing",
+    "preprocessing.lookup",
+    "preprocessing.text",
+    "preprocessing.image",
+    "preprocessing.image_random",
+    "preprocessing.image_color",
+    "preprocessing.audio",
+    "preprocessing.pipeline",
+    "convolution",
+    "pooling",
+    "global_pooling",
+    "spatial",
+    "convolution_transpose",
+    "separable_convolution",
+    "locally_connected",
+)
 """The modules whose `__all__` makes the public layers; a layer is public by standing there."""
 
 __all__ = ["InputSpec", "Layer", "TorchFunction"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import floatx, torch_dtype
@@ -125,7 +125,13 @@ class PReLU(_Pointwise):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = None if shared_axes is None else list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
+        self.shared_axes = (
+            None
+            if shared_axes is None
+            else list(shared_axes)
+            if isinstance(shared_axes, (list, tuple))
+            else [shared_axes]
+        )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes alpha."""
@@ -163,8 +169,8 @@ class PReLU(_Pointwise):
 class Softmax(_Pointwise):
     """`exp(x) / sum(exp(x))` over an axis, or over several together.
 
-    A mask (1 keeps, 0 masks), broadcastable to the inputs, brings masked positions to nothing: -1e9 is added to them, or,
-    with robust_masking, takes their place.
+    A mask (1 keeps, 0 masks), broadcastable to the inputs, brings masked positions to nothing: -1e9 is added to them,
+    or, with robust_masking, takes their place.
     Shapes: any, kept. Keras: tf.keras.layers.Softmax; torch: softmax.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer, shape_of
@@ -39,11 +39,13 @@ class _ScoreAttention(Layer):
         if not isinstance(inputs, (list, tuple)) or len(inputs) not in (2, 3):
             got = f"a list of {len(inputs)}" if isinstance(inputs, (list, tuple)) else type(inputs).__name__
             raise ValueError(
-                f"{kind} '{self.name}' must be called on a list of inputs, [query, value] or [query, value, key], got {got}."
+                f"{kind} '{self.name}' must be called on a list of inputs, [query, value] or [query, value, key], "
+                f"got {got}."
             )
         if mask is not None and (not isinstance(mask, (list, tuple)) or not 2 <= len(mask) <= len(inputs)):
             raise ValueError(
-                f"{kind} '{self.name}': mask must be a list [query_mask, value_mask], with None for no mask, got {mask!r}."
+                f"{kind} '{self.name}': mask must be a list [query_mask, value_mask], with None for no mask, got "
+                f"{mask!r}."
             )
 
     def call(
@@ -97,8 +99,8 @@ class Attention(_ScoreAttention):
 
     Called on [query, value] or [query, value, key]; query: (batch, queries, features), value: (batch, keys, size), key:
     (batch, keys, features) -> (batch, queries, size). The value's mask hides keys, the query's makes outputs zero.
-    score_mode: 'dot', or 'concat' for sum(tanh(query + key)). Weights: scale (), with use_scale; concat_score_weight (),
-    with 'concat'. dropout: of the softmax.
+    score_mode: 'dot', or 'concat' for sum(tanh(query + key)). Weights: scale (), with use_scale; concat_score_weight
+    (), with 'concat'. dropout: of the softmax.
     Raises ValueError for another score_mode, and where it is not called on a list of two or three.
     Keras: tf.keras.layers.Attention.
     """
@@ -151,7 +153,8 @@ class AdditiveAttention(_ScoreAttention):
         if self.use_scale:
             if size is None:
                 raise ValueError(
-                    f"AdditiveAttention '{self.name}': the last axis of the key must be known to make scale, got shapes "
+                    f"AdditiveAttention '{self.name}': the last axis of the key must be known to make scale, got "
+                    "shapes "
                     f"{input_shape}."
                 )
             self.scale = self.add_weight("scale", (size,), initializer="glorot_uniform")

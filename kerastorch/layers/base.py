@@ -17,13 +17,13 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
-from kerastorch import activations, constraints, initializers, regularizers
+from kerastorch import constraints, initializers, regularizers
 from kerastorch.config import standardize_dtype, torch_dtype
 from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_scope, scoped, snake_case, tensors_in
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.input_spec import check_inputs
 from kerastorch.layers.symbolic import infer_outputs
-from kerastorch.layers.tracking import TrackedList, layers_in
+from kerastorch.layers.tracking import layers_in, settle, tracked
 from kerastorch.layers.weights import WeightsMixin, phase
 from kerastorch.registry import Configurable
 from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
@@ -234,6 +234,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         """Builds the layer for its first argument, once."""
         if self.built:
             return
+        settle(self)
         first = args[0] if args else next(iter(kwargs.values()), None)
         with _disable_current_modes(), name_scope(self.name):
             self.build(shape_of(first))
@@ -385,9 +386,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
             object.__setattr__(self, name, value)
             return
         if isinstance(value, list) and not name.startswith("_") and name != "inbound_nodes":
-            # Past nn.Module, which would refuse it: the list's modules are registered under the same name.
-            object.__setattr__(self, name, TrackedList(self, name, value))
-            return
+            value = tracked(value)
         if isinstance(value, (tuple, dict)) and not name.startswith("_"):
             for key, layer in layers_in(value):
                 self.add_module(f"{name}_{key}".replace(".", "_"), layer)

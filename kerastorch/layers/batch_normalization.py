@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch import initializers, registry
 from kerastorch.config import get_device
@@ -66,11 +66,20 @@ class BatchNormalization(AffineMixin, Layer):
         super().__init__(**kwargs)
         for key, value in unsupported.items():
             if value:
-                raise ValueError(f"{self._title}: {key}={value!r} is not supported. Leave it out: the layer then normalises plainly.")
+                raise ValueError(
+                    f"{self._title}: {key}={value!r} is not supported. Leave it out: the layer then normalises plainly."
+                )
         self.axis = axis_argument(self, axis)
         self.momentum, self.epsilon, self.synchronized = momentum, epsilon, synchronized
         self._set_affine(
-            center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
         )
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
@@ -91,11 +100,16 @@ class BatchNormalization(AffineMixin, Layer):
         rank = len(input_shape)
         axes = positive_axes(self, self.axis, input_shape)
         if 0 in axes:
-            raise ValueError(f"{self._title}: axis 0 is the batch, which cannot be normalised per sample; got axis={self.axis}.")
+            raise ValueError(
+                f"{self._title}: axis 0 is the batch, which cannot be normalised per sample; got axis={self.axis}."
+            )
         fused = self._fused is not False and not self.synchronized and self._may_fuse
         fused = fused and axes[0] in _FUSED_AXES.get(rank, ())
         if self._fused and not fused:
-            raise ValueError(f"{self._title}: fused=True is for axis 1 or the last of rank 4 or 5, got shape {input_shape}, axis={axes}.")
+            raise ValueError(
+                f"{self._title}: fused=True is for axis 1 or the last of rank 4 or 5, got shape {input_shape}, "
+                f"axis={axes}."
+            )
         self.axis = axes
         axes = sorted(axes)
         self.input_spec = InputSpec(ndim=rank, axes={axis: input_shape[axis] for axis in axes})
@@ -157,7 +171,9 @@ class BatchNormalization(AffineMixin, Layer):
     def _with_phase(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         norm: Any = self.norm
         momentum = norm.momentum if training else 0.0
-        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training, momentum, norm.eps)
+        return F.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training, momentum, norm.eps
+        )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

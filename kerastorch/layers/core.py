@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from kerastorch import activations, constraints, initializers, regularizers
-from kerastorch.config import standardize_dtype, torch_dtype
+from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor, Node
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.base import Layer, shape_map
@@ -220,13 +220,9 @@ class Embedding(Layer):
         sparse: bool = False,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("input_shape") is None and kwargs.get("batch_input_shape") is None:
-            if input_length is not None:
-                kwargs["input_shape"] = (
-                    tuple(input_length) if isinstance(input_length, (list, tuple)) else (input_length,)
-                )
-            elif "batch_size" in kwargs:
-                kwargs["input_shape"] = (None,)
+        if not any(kwargs.get(key) for key in ("input_shape", "batch_input_shape", "input_dim")):
+            lengths = input_length if isinstance(input_length, (list, tuple)) else (input_length,)
+            kwargs["input_shape"] = tuple(lengths)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if input_dim <= 0 or output_dim <= 0:
             raise ValueError(
@@ -237,11 +233,11 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero, self.supports_masking = mask_zero, mask_zero
-        self.input_length = input_length
+        self.input_length, self.sparse = input_length, sparse
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the table; the input's shape does not matter."""
-        self.embedding = nn.Embedding(self.input_dim, self.output_dim, device="meta")
+        self.embedding = nn.Embedding(self.input_dim, self.output_dim, sparse=self.sparse, device="meta")
         self.embeddings = self.add_variable(
             "embeddings",
             self.embedding,
@@ -260,6 +256,11 @@ class Embedding(Layer):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True where the input is not 0, if `mask_zero`."""
         return torch.ne(inputs, 0) if self.mask_zero else None
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; `sparse` only where it is set, as tf.keras knows no such key."""
+        config = super().get_config()
+        return config if self.sparse else {key: value for key, value in config.items() if key != "sparse"}
 
     def compute_output_dtype(self, input_dtype: str) -> str:
         """The table's dtype."""

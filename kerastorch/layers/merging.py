@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch.layers.base import Layer
 from kerastorch.nn.merging import JoinMasks
@@ -33,7 +33,9 @@ class _Merge(Layer):
         return f"{type(self).__name__} '{self.name}'"
 
     def _check_list(self, shapes: Any) -> list[Shape]:
-        is_list = isinstance(shapes, (list, tuple)) and len(shapes) > 0 and all(isinstance(s, (list, tuple)) for s in shapes)
+        is_list = (
+            isinstance(shapes, (list, tuple)) and len(shapes) > 0 and all(isinstance(s, (list, tuple)) for s in shapes)
+        )
         if not is_list:
             raise ValueError(
                 f"{self._title}: A merge layer should be called on a list of inputs, got input shape(s) {shapes}. "
@@ -41,13 +43,16 @@ class _Merge(Layer):
             )
         if self._inputs_wanted is not None and len(shapes) != self._inputs_wanted:
             raise ValueError(
-                f"{self._title} should be called on exactly {self._inputs_wanted} inputs, got {len(shapes)} of shapes {shapes}."
+                f"{self._title} should be called on exactly {self._inputs_wanted} inputs, got {len(shapes)} of "
+                f"shapes {shapes}."
             )
         return [tuple(s) for s in shapes]
 
     def _check_call(self, inputs: Any) -> list[Any]:
         if not isinstance(inputs, (list, tuple)):
-            raise ValueError(f"{self._title}: A merge layer should be called on a list of inputs, got {type(inputs).__name__}.")
+            raise ValueError(
+                f"{self._title}: A merge layer should be called on a list of inputs, got {type(inputs).__name__}."
+            )
         return list(inputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -60,7 +65,8 @@ class _Merge(Layer):
             return []
         if not isinstance(mask, (list, tuple)) or not isinstance(inputs, (list, tuple)) or len(mask) != len(inputs):
             raise ValueError(
-                f"{self._title}: inputs and mask should be lists of the same length, got inputs={inputs!r}, mask={mask!r}."
+                f"{self._title}: inputs and mask should be lists of the same length, got inputs={inputs!r}, "
+                f"mask={mask!r}."
             )
         return [m for m in mask if m is not None]
 
@@ -91,7 +97,9 @@ class _Elementwise(_Merge):
         shapes = self._check_list(input_shape)
         batches = {s[0] for s in shapes if s} - {None}
         if len(batches) > 1:
-            raise ValueError(f"{self._title}: Cannot merge tensors with different batch sizes, got tensors with shapes {shapes}.")
+            raise ValueError(
+                f"{self._title}: Cannot merge tensors with different batch sizes, got tensors with shapes {shapes}."
+            )
         rest = functools.reduce(functools.partial(self._broadcast, shapes), (s[1:] for s in shapes))
         return (batches.pop() if batches else None, *rest)
 
@@ -102,7 +110,8 @@ class _Elementwise(_Merge):
         for m, n in zip(a[len(a) - len(b) :], b, strict=True):
             if m is not None and n is not None and m != n and 1 not in (m, n):
                 raise ValueError(
-                    f"{self._title}: Inputs have incompatible shapes: {shapes}; axes must be equal, or 1, to be merged element by element."
+                    f"{self._title}: Inputs have incompatible shapes: {shapes}; axes must be equal, or 1, to be "
+                    "merged element by element."
                 )
             merged.append(None if m is None or n is None else n if m == 1 else m)
         return tuple(merged)
@@ -125,7 +134,7 @@ class Add(_Elementwise):
 
 
 class Subtract(_Elementwise):
-    """The first of two inputs minus the second. Raises ValueError for another number of inputs, and shapes that do not fit.
+    """The first of two inputs minus the second. Raises ValueError for more inputs, and for shapes that do not fit.
 
     Keras: tf.keras.layers.Subtract; torch: -.
     """
@@ -199,7 +208,8 @@ class Concatenate(_Merge):
             problem = any(len(s) > 1 for s in sizes)
         if problem:
             raise ValueError(
-                f"{self._title}: A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis, "
+                f"{self._title}: A `Concatenate` layer requires inputs with matching shapes except for the "
+                "concatenation axis, "
                 f"got shapes {shapes} for axis={self.axis}."
             )
         self.built = True
@@ -224,8 +234,9 @@ class Concatenate(_Merge):
 class Dot(_Merge):
     """Sums of products along one axis of each of two inputs, sample by sample.
 
-    axes: one for both inputs, or a pair. normalize: the inputs are first brought to unit length along it (cosine proximity).
-    Shapes: (batch, ...a...), (batch, ...b...) -> (batch, the first's other axes, the second's other axes), or (batch, 1).
+    axes: one for both inputs, or a pair. normalize: the inputs are first brought to unit length along it.
+    Shapes: (batch, ...a...), (batch, ...b...) -> (batch, the first's other axes, the second's other axes), or
+    (batch, 1) where there are none.
     Raises ValueError where the sizes along the axes differ; TypeError where axes is neither int nor list.
     Keras: tf.keras.layers.Dot; torch: einsum.
     """
@@ -246,7 +257,9 @@ class Dot(_Merge):
         given = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         for axis, shape in zip(given, shapes, strict=True):
             if not -len(shape) <= axis < len(shape) or axis % len(shape) == 0:
-                raise ValueError(f"{self._title}: axes={self.axes} does not fit inputs of shapes {shapes}; axis 0 is the batch.")
+                raise ValueError(
+                    f"{self._title}: axes={self.axes} does not fit inputs of shapes {shapes}; axis 0 is the batch."
+                )
         return given[0] % len(shapes[0]), given[1] % len(shapes[1])
 
     def build(self, input_shape: Any) -> None:
@@ -279,7 +292,9 @@ class Dot(_Merge):
         """(batch, the first's other axes, the second's other axes), or (batch, 1)."""
         shapes = self._check_list(input_shape)
         first, second = self._axes_for(shapes)
-        rest = [n for i, n in enumerate(shapes[0]) if i not in (0, first)] + [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
+        rest = [n for i, n in enumerate(shapes[0]) if i not in (0, first)] + [
+            n for i, n in enumerate(shapes[1]) if i not in (0, second)
+        ]
         return (shapes[0][0], *(rest or [1]))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

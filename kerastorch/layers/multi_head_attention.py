@@ -50,7 +50,7 @@ class _Projection(Layer):
             if name == "kernel":
                 to_keras, to_torch = (functools.partial(f, **sizes) for f in (_kernel_to_keras, _kernel_to_torch))
             else:
-                to_keras, to_torch = functools.partial(_bias_to_keras, outer=self.outer), torch.flatten
+                to_keras, to_torch = functools.partial(_bias_to_keras, outer=self.outer), torch.flatten  # type: ignore[assignment]
             made = self.add_variable(
                 name,
                 self.linear,
@@ -91,7 +91,8 @@ class _HeadedAttention(Layer):
             raise ValueError(f"{type(self).__name__} '{self.name}': dropout must be in [0, 1), got {dropout}.")
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window <= 0):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': sliding_window must be None or a positive integer, got {sliding_window!r}."
+                f"{type(self).__name__} '{self.name}': sliding_window must be None or a positive integer, got "
+                f"{sliding_window!r}."
             )
         for key, value in weights.items():
             kind = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}[
@@ -122,7 +123,8 @@ class _HeadedAttention(Layer):
     def _features(self, shape: Any, what: str) -> int:
         if shape is None or len(shape) < 3 or shape[-1] is None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the {what} must have three axes or more, (batch, length, features), "
+                f"{type(self).__name__} '{self.name}': the {what} must have three axes or more, (batch, length, "
+                "features), "
                 f"with the last one known, got shape {shape}."
             )
         return shape[-1]
@@ -216,8 +218,8 @@ class MultiHeadAttention(_HeadedAttention):
 
     Called as layer(query, value, key=value). query: (batch, queries, features), value and key: (batch, keys, ...) ->
     (batch, queries, features). attention_axes: the axes attended over, by default all between batch and features.
-    Weights: query, key: kernel (features, num_heads, key_dim), bias (num_heads, key_dim); value: the same with value_dim;
-    attention_output: kernel (num_heads, value_dim, *output_shape), bias (*output_shape).
+    Weights: query, key: kernel (features, num_heads, key_dim), bias (num_heads, key_dim); value: the same with
+    value_dim; attention_output: kernel (num_heads, value_dim, *output_shape), bias (*output_shape).
     Keras: tf.keras.layers.MultiHeadAttention; torch: four nn.Linear around scaled_dot_product_attention.
     """
 
@@ -273,7 +275,8 @@ class MultiHeadAttention(_HeadedAttention):
         self.attention_axes = tuple(a % rank for a in axes)
         if not self.attention_axes or any(not 0 < a < rank - 1 for a in self.attention_axes):
             raise ValueError(
-                f"MultiHeadAttention '{self.name}': attention_axes must lie between the batch axis 0 and the features' axis "
+                f"MultiHeadAttention '{self.name}': attention_axes must lie between the batch axis 0 and the "
+                "features' axis "
                 f"{rank - 1}, got {tuple(axes)} for a query of shape {shapes[0]}."
             )
         self.attend = MultiHeadDotProduct(

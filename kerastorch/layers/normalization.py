@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch import constraints, initializers, regularizers
 from kerastorch.layers.base import Layer
@@ -35,7 +35,9 @@ def positive_axes(layer: Any, axis: Any, shape: tuple[int | None, ...], known: b
     given = list(axis) if isinstance(axis, (list, tuple)) else [axis]
     axes = [a + rank if a < 0 else a for a in given]
     if any(not 0 <= a < rank for a in axes):
-        raise ValueError(f"{who}: axis={axis} does not fit an input of shape {shape}; give axes from {-rank} to {rank - 1}.")
+        raise ValueError(
+            f"{who}: axis={axis} does not fit an input of shape {shape}; give axes from {-rank} to {rank - 1}."
+        )
     if len(set(axes)) != len(axes):
         raise ValueError(f"{who}: Duplicate axis: {axis} for an input of shape {shape}. Name each axis once.")
     if known and any(shape[a] is None for a in axes):
@@ -47,7 +49,11 @@ def positive_axes(layer: Any, axis: Any, shape: tuple[int | None, ...], known: b
 
 def reshaped(keras_shape: tuple[int, ...], torch_shape: tuple[int, ...]) -> Layout:
     """A layout of the same values in the same order, with another shape in Keras."""
-    return Layout(f"shape {keras_shape} in Keras", functools.partial(_reshape, keras_shape), functools.partial(_reshape, torch_shape))
+    return Layout(
+        f"shape {keras_shape} in Keras",
+        functools.partial(_reshape, keras_shape),
+        functools.partial(_reshape, torch_shape),
+    )
 
 
 def _reshape(shape: tuple[int, ...], x: torch.Tensor) -> torch.Tensor:
@@ -76,9 +82,18 @@ class AffineMixin:
         gamma_constraint: Any,
     ) -> None:
         self.center, self.scale = center, scale
-        self.beta_initializer, self.gamma_initializer = initializers.get(beta_initializer), initializers.get(gamma_initializer)
-        self.beta_regularizer, self.gamma_regularizer = regularizers.get(beta_regularizer), regularizers.get(gamma_regularizer)
-        self.beta_constraint, self.gamma_constraint = constraints.get(beta_constraint), constraints.get(gamma_constraint)
+        self.beta_initializer, self.gamma_initializer = (
+            initializers.get(beta_initializer),
+            initializers.get(gamma_initializer),
+        )
+        self.beta_regularizer, self.gamma_regularizer = (
+            regularizers.get(beta_regularizer),
+            regularizers.get(gamma_regularizer),
+        )
+        self.beta_constraint, self.gamma_constraint = (
+            constraints.get(beta_constraint),
+            constraints.get(gamma_constraint),
+        )
         self.gamma = self.beta = None
 
     def _add_affine(self, module: nn.Module, layout: Layout = IDENTITY) -> None:
@@ -92,7 +107,8 @@ class AffineMixin:
 class LayerNormalization(AffineMixin, Layer):
     """`gamma * (inputs - mean) / sqrt(variance + epsilon) + beta`, mean and variance over `axis`, for each sample.
 
-    Shapes: any, kept. gamma and beta: of the sizes of `axis`. rms_scaling (Keras 3): the mean stays, and there is no beta.
+    rms_scaling (Keras 3): the mean stays, and there is no beta.
+    Shapes: any, kept. gamma and beta: of the sizes of `axis`.
     Raises ValueError for an axis of unknown size; TypeError where axis is no int or list.
     Keras: tf.keras.layers.LayerNormalization; torch: nn.LayerNorm.
     """
@@ -117,7 +133,14 @@ class LayerNormalization(AffineMixin, Layer):
         super().__init__(**kwargs)
         self.axis, self.epsilon, self.rms_scaling = axis_argument(self, axis), epsilon, bool(rms_scaling)
         self._set_affine(
-            center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -190,7 +213,7 @@ class GroupNormalization(AffineMixin, Layer):
     A mask, of the input's shape or without its last axes, leaves positions out of mean and variance.
     Shapes: any, kept. gamma and beta: (channels,).
     Raises ValueError where the channels are unknown, or no multiple of the groups.
-    Keras: tf.keras.layers.GroupNormalization; torch: nn.GroupNorm.
+    Keras: tf.keras.layers.GroupNormalization; torch: nn.GroupNorm (kerastorch.nn.normalization.GroupNorm, a subclass).
     """
 
     supports_masking = True
@@ -213,7 +236,14 @@ class GroupNormalization(AffineMixin, Layer):
         super().__init__(**kwargs)
         self.groups, self.axis, self.epsilon = groups, axis, epsilon
         self._set_affine(
-            center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -224,17 +254,16 @@ class GroupNormalization(AffineMixin, Layer):
         self.groups = size if self.groups == -1 else self.groups
         if axis == 0 or self.groups < 1 or size % self.groups:
             raise ValueError(
-                f"{self._title}: the channels must be a multiple of the groups, got groups={self.groups} and {size} channels "
-                f"(axis {self.axis} of shape {input_shape}). Choose groups that divide the channels, or -1 for one each."
+                f"{self._title}: the channels must be a multiple of the groups, got groups={self.groups} and "
+                f"{size} channels "
+                f"(axis {self.axis} of shape {input_shape}). Choose groups that divide the channels, or -1 for "
+                "one each."
             )
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
         order = (0, axis, *(i for i in range(1, rank) if i != axis))
         self._order = None if axis == 1 else order
         self._back = tuple(order.index(i) for i in range(rank))
-        if self.scale == self.center:
-            self.norm: nn.Module = nn.GroupNorm(self.groups, size, self.epsilon, affine=self.scale, device="meta")
-        else:
-            self.norm = modules.GroupNorm(self.groups, size, self.epsilon, self.scale, self.center, device="meta")
+        self.norm = modules.GroupNorm(self.groups, size, self.epsilon, self.scale, self.center, device="meta")
         self._add_affine(self.norm)
         self._size, self._rank = size, rank
         self.built = True
@@ -307,7 +336,8 @@ class SpectralNormalization(Wrapper):
         super().__init__(layer, **kwargs)
         if power_iterations <= 0:
             raise ValueError(
-                f"SpectralNormalization '{self.name}': power_iterations must be greater than zero, got {power_iterations}."
+                f"SpectralNormalization '{self.name}': power_iterations must be greater than zero, got "
+                f"{power_iterations}."
             )
         self.power_iterations = power_iterations
 
@@ -318,7 +348,8 @@ class SpectralNormalization(Wrapper):
         self.kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
         if not isinstance(self.kernel, Variable):
             raise ValueError(
-                f"SpectralNormalization '{self.name}': {type(self.layer).__name__} object has no attribute 'kernel' nor "
+                f"SpectralNormalization '{self.name}': {type(self.layer).__name__} object has no attribute "
+                "'kernel' nor "
                 "'embeddings'. Wrap a layer that has one, such as Dense, Conv2D or Embedding."
             )
         self.power = modules.PowerIteration(self.kernel.shape[-1], self.power_iterations, device="meta")

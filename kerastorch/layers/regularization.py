@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
@@ -54,10 +54,11 @@ class _Noise(Layer):
 class Dropout(_Noise):
     """Sets a share of the inputs to 0 while training, and scales the others so that their sum is kept on average.
 
-    rate: the share. noise_shape: such as (None, 1, None) to drop the same features at all steps; None: the input's size.
+    rate: the share. noise_shape: such as (None, 1, None) to drop the same features at all steps.
     seed: for noise that is the same in every run, whatever else draws random numbers.
     Shapes: any, kept. Raises ValueError for a rate outside of [0, 1].
-    Keras: tf.keras.layers.Dropout; torch: nn.Dropout, with noise_shape or seed kerastorch.nn.regularization.RandomNoise.
+    Keras: tf.keras.layers.Dropout; torch: nn.Dropout, with noise_shape or seed
+    kerastorch.nn.regularization.RandomNoise.
     """
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
@@ -101,7 +102,8 @@ class _SpatialDropout(Dropout):
         return x.permute(0, *range(2, self._rank), 1)
 
     def get_config(self) -> dict[str, Any]:
-        """rate, noise_shape and seed, as tf.keras has them; data_format, which tf.keras forgets, if channels come first."""
+        """rate, noise_shape and seed, as tf.keras has them; data_format, which tf.keras forgets, if channels come
+        first."""
         config = {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
         if self.data_format == "channels_last":
             config.pop("data_format", None)
@@ -134,8 +136,8 @@ class SpatialDropout2D(_SpatialDropout):
 
 
 class SpatialDropout3D(_SpatialDropout):
-    """Dropout of whole channels of (batch, depth, rows, columns, channels), or with data_format='channels_first' (batch,
-    channels, depth, rows, columns). Raises ValueError for a rate outside of [0, 1].
+    """Dropout of whole channels of (batch, depth, rows, columns, channels), or with data_format='channels_first'
+    (batch, channels, depth, rows, columns). Raises ValueError for a rate outside of [0, 1].
 
     Keras: tf.keras.layers.SpatialDropout3D; torch: nn.Dropout3d.
     """
@@ -202,7 +204,8 @@ class AlphaDropout(_Noise):
 class ActivityRegularization(Layer):
     """What goes in comes out, and `l1 * sum(|x|) + l2 * sum(x**2)`, by sample, is added to the loss.
 
-    Shapes: any, kept. Raises ValueError where a factor is no finite number. Keras: tf.keras.layers.ActivityRegularization.
+    Shapes: any, kept. Raises ValueError where a factor is no finite number.
+    Keras: tf.keras.layers.ActivityRegularization.
     """
 
     supports_masking = True

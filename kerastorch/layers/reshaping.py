@@ -50,14 +50,17 @@ class Reshape(Layer):
 
     target_shape: without the batch; one size may be -1, which is then what fits.
     Shapes: (batch, ...) -> (batch, *target_shape).
-    Raises ValueError where the sizes do not fit, or more than one is -1. Keras: tf.keras.layers.Reshape; torch: Tensor.reshape.
+    Raises ValueError where the sizes do not fit, or more than one is -1. Keras: tf.keras.layers.Reshape; torch:
+    Tensor.reshape.
     """
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_shape = tuple(int(n) for n in target_shape)
         if sum(n < 0 for n in self.target_shape) > 1:
-            raise ValueError(f"Reshape '{self.name}': There must be at most one unknown dimension (-1), got {self.target_shape}.")
+            raise ValueError(
+                f"Reshape '{self.name}': There must be at most one unknown dimension (-1), got {self.target_shape}."
+            )
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """(batch, ...) -> (batch, *target_shape)."""
@@ -73,7 +76,8 @@ class Reshape(Layer):
         if not fits:
             raise ValueError(
                 f"Reshape '{self.name}': total size of new array must be unchanged, input_shape = {list(rest)}, "
-                f"output_shape = {list(self.target_shape)}. Choose a target_shape of {size} values, or give one size as -1."
+                f"output_shape = {list(self.target_shape)}. Choose a target_shape of {size} values, or give one "
+                "size as -1."
             )
         return (input_shape[0], *(size // known if n < 0 else n for n in self.target_shape))
 
@@ -90,7 +94,8 @@ class Permute(Layer):
         self.dims = tuple(int(n) for n in dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
-                f"Permute '{self.name}': dims must hold each of 1, ..., {len(self.dims)} once (0, the batch, stays first), got {dims}."
+                f"Permute '{self.name}': dims must hold each of 1, ..., {len(self.dims)} once (0, the batch, "
+                f"stays first), got {dims}."
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
@@ -131,6 +136,7 @@ def data_format_argument(layer: Any, data_format: Any) -> str:
     value = image_data_format() if data_format is None else str(data_format).lower()
     if value not in ("channels_last", "channels_first"):
         raise ValueError(
-            f"{type(layer).__name__} '{layer.name}': data_format must be 'channels_last' or 'channels_first', got {data_format!r}."
+            f"{type(layer).__name__} '{layer.name}': data_format must be 'channels_last' or 'channels_first', got "
+            f"{data_format!r}."
         )
     return value

@@ -2,62 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import nn
 
-__all__ = ["TrackedList", "layers_in"]
+__all__ = ["TrackedList", "layers_in", "settle", "tracked"]
 
 
 def layers_in(structure: Any, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The modules in nested lists, tuples and dicts, each with its place as a key such as `0` or `block.1`."""
+    """The modules in nested lists, tuples and dicts, each with its place as a key such as `0` or `block_1`."""
     if isinstance(structure, nn.Module):
         yield prefix, structure
     elif isinstance(structure, (list, tuple)):
         for i, x in enumerate(structure):
-            yield from layers_in(x, f"{prefix}.{i}" if prefix else str(i))
+            yield from layers_in(x, f"{prefix}_{i}" if prefix else str(i))
     elif isinstance(structure, dict):
         for key, x in structure.items():
-            yield from layers_in(x, f"{prefix}.{key}" if prefix else str(key))
+            yield from layers_in(x, f"{prefix}_{key}" if prefix else str(key))
 
 
-class TrackedList(list):
-    """A list whose modules are registered with the layer that holds it, also those appended later.
+def tracked(items: list[Any]) -> Any:
+    """What stands for a list that is set on a layer: an nn.ModuleList for modules alone; a `TrackedList` for a list with
+    modules in it, and for an empty one, which may be filled later; else the list itself."""
+    if items and all(isinstance(x, nn.Module) for x in items):
+        return nn.ModuleList(items)
+    return TrackedList(items) if not items or any(True for _ in layers_in(items)) else items
 
-    They appear in the layer's `state_dict` as those of an nn.ModuleList would: `blocks.0.kernel`.
+
+def settle(layer: nn.Module) -> None:
+    """Puts an nn.ModuleList, which torch.compile knows, in the place of each list that was filled with modules alone."""
+    for name, child in layer._modules.items():
+        if isinstance(child, TrackedList) and child and all(isinstance(x, nn.Module) for x in child):
+            layer._modules[name] = nn.ModuleList(child)
+
+
+class TrackedList(list, nn.Module):
+    """A list that is a module too: the modules in it, also those appended later, are its children.
+
+    So a layer's `state_dict` names them as it would those of an nn.ModuleList: `blocks.0.kernel`.
     """
 
-    def __init__(self, owner: nn.Module, name: str, items: list[Any]) -> None:
-        super().__init__(items)
-        self._owner, self._name = owner, name
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        nn.Module.__init__(self)
+        list.__init__(self, items)
         self._register()
 
     def _register(self) -> None:
-        found = dict(layers_in(self))
-        if not found:
-            self._owner._modules.pop(self._name, None)
-            return
-        container = nn.Module()
-        for key, module in found.items():
-            container.add_module(key.replace(".", "_"), module)
-        self._owner._modules[self._name] = container
-
-    def __deepcopy__(self, memo: dict) -> TrackedList:
-        import copy
-
-        # The owner's copy gets its modules by itself, perhaps after this list.
-        return _restore(copy.deepcopy(self._owner, memo), self._name, [copy.deepcopy(x, memo) for x in self])
+        self._modules.clear()
+        self._modules.update(layers_in(list(self)))
 
     def __reduce__(self) -> Any:
-        return (_restore, (self._owner, self._name, list(self)))
+        return TrackedList, (list(self),)
 
+    def __deepcopy__(self, memo: dict) -> TrackedList:
+        return TrackedList(copy.deepcopy(x, memo) for x in self)
 
-def _restore(owner: nn.Module, name: str, items: list[Any]) -> TrackedList:
-    restored = TrackedList.__new__(TrackedList)
-    list.__init__(restored, items)
-    restored._owner, restored._name = owner, name
-    return restored
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 def _registering(name: str) -> Any:
@@ -71,5 +73,5 @@ def _registering(name: str) -> Any:
     return changed
 
 
-for _name in ("append", "extend", "insert", "pop", "remove", "clear", "__setitem__", "__delitem__", "__iadd__"):
+for _name in "append extend insert pop remove clear reverse sort __setitem__ __delitem__ __iadd__".split():
     setattr(TrackedList, _name, _registering(_name))

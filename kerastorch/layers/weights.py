@@ -48,9 +48,16 @@ class WeightsMixin:
         known = {(id(v._module), v._attribute) for v in self._variables}
         handles = self.__dict__.setdefault("_handles", {})
         found = []
+        ours = {id(v._module) for v in self._variables} - {id(self)}
         for place, module in _raw_modules(self):  # type: ignore[arg-type]
+            if id(module) in ours:  # the library's layer made it, and all variables that it has for Keras
+                continue
             for attribute, tensor in (*module._parameters.items(), *module._buffers.items()):
-                if tensor is None or (id(module), attribute) in known:
+                if (
+                    tensor is None
+                    or (id(module), attribute) in known
+                    or attribute in module._non_persistent_buffers_set
+                ):
                     continue
                 path = f"{self.name}/{place}{attribute}:0".replace(".", "/")
                 is_parameter = attribute in module._parameters

@@ -127,5 +127,5 @@ def _without_time(shape: tuple) -> tuple:
 
 def _shapes_in(shapes: Any) -> list[tuple]:
     found: list[tuple] = []
-    shape_map(lambda shape: found.append(shape) or shape, shapes)
+    shape_map(lambda shape: found.append(shape) or shape, shapes)  # type: ignore[func-returns-value]
     return found

@@ -216,7 +216,7 @@ class _Writer:
             inner = [self._constructor(m) for m in module]
             return None if None in inner else f"nn.Sequential({', '.join(inner)})"  # type: ignore[arg-type]
         if place.startswith("torch.nn.modules") and not list(module.children()):
-            return f"nn.{module!r}"
+            return _constructor_call(module)
         return None
 
     def _carry(self, obj: Any) -> None:
@@ -324,6 +324,27 @@ class _Writer:
         if isinstance(x, float) and (x != x or x in (float("inf"), float("-inf"))):
             return f"float('{x}')"
         return repr(x)
+
+
+def _constructor_call(module: nn.Module) -> str | None:
+    """`nn.Conv2d(3, 8, kernel_size=(3, 3), bias=False)`: what differs from the defaults. None for a module that does not
+    keep what it was made with. (Its repr is no expression where an argument is a string.)"""
+    given = []
+    for name, parameter in inspect.signature(type(module).__init__).parameters.items():
+        if name in ("self", "device", "dtype") or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        if not hasattr(module, name):
+            if parameter.default is parameter.empty:
+                return None
+            continue
+        value = getattr(module, name)
+        if isinstance(parameter.default, bool) and not isinstance(value, bool):
+            value = value is not None
+        if not isinstance(value, (type(None), bool, int, float, str, tuple)):
+            return None
+        if value != parameter.default or parameter.default is parameter.empty:
+            given.append(repr(value) if parameter.default is parameter.empty else f"{name}={value!r}")
+    return f"nn.{type(module).__name__}({', '.join(given)})"
 
 
 def _class_name(name: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch.utils import _pytree as pytree
@@ -23,21 +26,57 @@ def graph_config(model: Any) -> dict[str, Any]:
     for layer in model.layers:
         # Nodes count within the model, in the order in which the layer was called.
         nodes_of[layer] = [node for node in layer.inbound_nodes if node in in_model]
-        for i, node in enumerate(nodes_of[layer]):
+        for i, node in enumerate(nodes_of[layer], 1 if hasattr(layer, "_graph") else 0):
+            # Keras counts the drawing of a nested model as its first call.
             indices[id(node)] = (layer.name, i)
 
     def reference(x: KerasTensor) -> list[Any]:
         return [*indices[id(x.node)], x.index]
 
     layers = []
-    for layer in model.layers:
-        inbound = [_node_config(node, reference) for node in nodes_of[layer] if not node.is_input]
-        layers.append({**serialize(layer), "name": layer.name, "inbound_nodes": inbound})
+    with _outermost(_written) as written:
+        for layer in model.layers:
+            inbound = [_node_config(node, reference) for node in nodes_of[layer] if not node.is_input]
+            described = {**serialize(layer), "name": layer.name, "inbound_nodes": inbound}
+            if id(layer) in written:
+                described["shared_object_id"] = written[id(layer)]
+            written.setdefault(id(layer), len(written))
+            layers.append(described)
     return {
         "layers": layers,
         "input_layers": _references(model.input, reference, model),
         "output_layers": _references(model.output, reference, model),
     }
+
+
+_written: list[dict[int, int]] = []
+_read: list[dict[tuple[str, str], tuple[Layer, bool]]] = []
+
+
+@contextlib.contextmanager
+def _outermost(stack: list[Any]) -> Iterator[Any]:
+    """One dict for a model and all models within it: the layers that were met, so that those that several of them share
+    are written with a `shared_object_id`, as tf.keras does, and made once when they are read."""
+    if stack:
+        yield stack[0]
+        return
+    stack.append({})
+    try:
+        yield stack[0]
+    finally:
+        stack.clear()
+
+
+def _shared_or_new(described: Mapping[str, Any], known: dict[tuple[str, str], tuple[Layer, bool]]) -> Layer:
+    """The layer that a config describes: one met before, if either of the two says that it is shared and all of their
+    configs agree; else a new one."""
+    key = (described["class_name"], json.dumps(described.get("config"), sort_keys=True, default=str))
+    shared = described.get("shared_object_id") is not None
+    if key in known and (shared or known[key][1]):
+        return known[key][0]
+    layer = deserialize("layer", {key: described[key] for key in ("class_name", "config") if key in described})
+    known[key] = (layer, shared)
+    return layer
 
 
 def _references(structure: Any, reference: Any, model: Any) -> Any:
@@ -96,16 +135,16 @@ def graph_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
     """
     layers: dict[str, Layer] = {}
     calls: list[tuple[str, Any]] = []
-    with custom_object_scope(custom_objects or {}):
+    with custom_object_scope(custom_objects or {}), _outermost(_read) as known:
         for described in config["layers"]:
             name = described.get("name") or described["config"]["name"]
-            layer = deserialize("layer", {key: described[key] for key in ("class_name", "config") if key in described})
-            layers[name] = layer
+            layers[name] = _shared_or_new(described, known)
             calls.extend((name, node) for node in described.get("inbound_nodes", ()))
     made: dict[tuple[str, int], Any] = {
         (name, 0): layer.inbound_nodes[0].outputs for name, layer in layers.items() if isinstance(layer, InputLayer)
     }
-    _call_layers(layers, calls, made)
+    ends = [config["input_layers"], config["output_layers"]]
+    _call_layers(layers, calls, made, {key for part in (ends, *(node for _, node in calls)) for key in _needs(part)})
 
     def resolve(ends: Any) -> Any:
         if _is_reference(ends):
@@ -118,8 +157,28 @@ def graph_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
     return resolve(config["input_layers"]), resolve(config["output_layers"])
 
 
-def _call_layers(layers: dict[str, Layer], calls: list[tuple[str, Any]], made: dict) -> None:
-    """Calls each layer once its inputs are there: a layer's own calls in order, else in any order that works."""
+def _call_numbers(calls: list[tuple[str, Any]], used: set[tuple[str, int]]) -> dict[str, Iterator[int]]:
+    """For each layer the numbers by which the config refers to its calls, in order.
+
+    They begin at 0; for a model within a model at 1, as Keras counts the call that drew it; files whose graphs were drawn
+    in parts have others. Where all calls are used, the numbers that are referred to are the calls'.
+    """
+    referred: dict[str, list[int]] = {}
+    for name, number in sorted(used):
+        referred.setdefault(name, []).append(number)
+    numbers: dict[str, Iterator[int]] = {}
+    for name, count in Counter(name for name, _ in calls).items():
+        found = referred.get(name, [])
+        first = 1 if found and found[-1] >= count else 0
+        numbers[name] = iter(found if len(found) == count else range(first, first + count))
+    return numbers
+
+
+def _call_layers(
+    layers: dict[str, Layer], calls: list[tuple[str, Any]], made: dict, used: set[tuple[str, int]]
+) -> None:
+    """Makes the calls that are used, each once its inputs are there: a layer's own in order, else as it comes."""
+    numbers = _call_numbers(calls, used)
     pending: dict[str, list[Any]] = {}
     for name, node in calls:
         pending.setdefault(name, []).append(node)
@@ -133,9 +192,10 @@ def _call_layers(layers: dict[str, Layer], calls: list[tuple[str, Any]], made: d
                 waiting.setdefault(needed[0], []).append(name)
                 break
             node = pending[name].pop(0)
-            outputs = _call(layers[name], node, made)
-            key = (name, sum(1 for n, _ in made if n == name))
-            made[key] = outputs
+            key = (name, next(numbers[name]))
+            if key not in used:
+                continue  # no part of the model: see saving/dialects/keras2.py
+            made[key] = _call(layers[name], node, made)
             ready.extend(waiting.pop(key, ()))
     left = {name: _needs(nodes[0]) for name, nodes in pending.items() if nodes}
     if left:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kerastorch.graph import KerasTensor, unique_name
+from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
 from kerastorch.layers.core import Input, InputLayer
 from kerastorch.models.functional import Functional
@@ -99,7 +99,7 @@ class Sequential(Functional):
         self._init_graph(self._drawn_input, x)
 
     def _draw_for(self, x: Any) -> None:
-        self._drawn_input = Input(batch_shape=x.shape, dtype=x.dtype, name=unique_name(f"{self.name}_input"))
+        self._drawn_input = Input(batch_shape=x.shape, dtype=x.dtype, name=f"{self._stack[0].name}_input")
         self._drawn_input.node.layer._named_by_user = False  # type: ignore[union-attr]
         self._redraw()
 

@@ -99,7 +99,7 @@ class _Describe:
     def __init__(self, table: _Table, expand_nested: bool, show_trainable: bool, connections: bool) -> None:
         self.table, self.expand, self.trainable, self.connections = table, expand_nested, show_trainable, connections
 
-    def layer(self, layer: Any, model: Any, depth: int) -> None:
+    def layer(self, layer: Any, model: Any, depth: int, last: bool = False) -> None:
         cells: Row = [f"{layer.name} ({type(layer).__name__})", _output_shape(layer), self._count(layer)]
         if self.connections:
             cells.append(_connections(layer, model))
@@ -111,9 +111,9 @@ class _Describe:
             width = self.table.width
             self.table.print_fn("|" * (depth + 1) + "¯" * (width - 2 * depth - 2) + "|" * (depth + 1))
             for inner in layer.layers:
-                self.layer(inner, layer, depth + 1)
+                self.layer(inner, layer, depth + 1, inner is layer.layers[-1])
             self.table.print_fn("|" * depth + "¯" * (width - 2 * depth) + "|" * depth)
-        else:
+        elif not last:
             self.table.gap(depth)
 
     def _count(self, layer: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["AttendByScores", "MultiHeadDotProduct"]
 
@@ -12,7 +12,8 @@ __all__ = ["AttendByScores", "MultiHeadDotProduct"]
 class AttendByScores(nn.Module):
     """`softmax(scores + mask) @ value`; returns the outputs and the softmax.
 
-    scores: (..., queries, keys); value: (..., keys, features); mask: broadcastable to the scores, true where attended to.
+    scores: (..., queries, keys); value: (..., keys, features); mask: broadcastable to the scores, true where attended
+    to.
     causal: position i attends to positions up to i. dropout: of the softmax, while training.
     """
 
@@ -89,7 +90,9 @@ class MultiHeadDotProduct(nn.Module):
         training = self.training if training is None else training
         # The fused kernels' gradient is wrong for a query that sees no key: its softmax is computed anew from scores so
         # large that their sum is rounded away.
-        exact = bias is not None and (self.robust_masking or (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))))
+        exact = bias is not None and (
+            self.robust_masking or (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v)))
+        )
         if return_weights or exact:
             out, weights = self._attend(q, k, v, bias, training)
         else:
@@ -153,6 +156,7 @@ class MultiHeadDotProduct(nn.Module):
     def extra_repr(self) -> str:
         """The constructor's arguments."""
         return (
-            f"heads={self.heads}, kv_heads={self.kv_heads}, attention_axes={self.attention_axes}, dropout={self.dropout}, "
+            f"heads={self.heads}, kv_heads={self.kv_heads}, attention_axes={self.attention_axes}, "
+            f"dropout={self.dropout}, "
             f"window={self.window}, robust_masking={self.robust_masking}"
         )

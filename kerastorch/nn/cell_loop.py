@@ -72,8 +72,8 @@ class CellLoop(nn.Module):
         """Cells within keep one dropout mask for the whole sequence, or forget it."""
         if isinstance(self._cell[0], nn.Module):
             for module in self._cell[0].modules():
-                if hasattr(module, "held_masks"):
-                    module.held_masks = {} if hold else None
+                if hasattr(module, "held_masks"):  # a RecurrentCell
+                    module.held_masks = {} if hold else None  # type: ignore[assignment]
 
     def forward(self, x: Any, *more: torch.Tensor, mask: Any = None, training: bool | None = None) -> Any:
         """Inputs with time as the second axis, initial states, constants -> output, or (output, *final states)."""

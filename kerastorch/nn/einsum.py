@@ -26,7 +26,9 @@ class Einsum(nn.Module):
         self.equation, self.weight_shape = equation, tuple(weight_shape)
         self.bias_shape = None if bias_shape is None else tuple(bias_shape)
         self.weight = nn.Parameter(torch.empty(self.weight_shape, device=device, dtype=dtype))
-        bias = None if self.bias_shape is None else nn.Parameter(torch.empty(self.bias_shape, device=device, dtype=dtype))
+        bias = (
+            None if self.bias_shape is None else nn.Parameter(torch.empty(self.bias_shape, device=device, dtype=dtype))
+        )
         self.register_parameter("bias", bias)
         self.reset_parameters()
 

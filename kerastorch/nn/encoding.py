@@ -29,7 +29,8 @@ class CategoryEncode(nn.Module):
         known = (indices >= 0) & (indices < self.depth)
         if self.checked and not bool(known.all()):
             raise ValueError(
-                f"Input values must be in the range 0 <= values < {self.depth}, got values from {int(indices.min())} to "
+                f"Input values must be in the range 0 <= values < {self.depth}, got values from "
+                f"{int(indices.min())} to "
                 f"{int(indices.max())}."
             )
         if weights is None:

@@ -121,8 +121,8 @@ class Resize(nn.Module):
 
 
 class CenterCropOrResize(nn.Module):
-    """The middle of images (..., height, width), or, where they are smaller than that, all of it at the target's aspect,
-    resized bilinearly."""
+    """The middle of images (..., height, width), or, where they are smaller than that, all of it at the target's
+    aspect, resized bilinearly."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["BatchNorm", "GroupNorm", "LayerNorm", "PowerIteration"]
 
@@ -54,7 +54,9 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         self._check_input_dim(input)
         training = self.training if training is None else training
         if not training:
-            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+            return F.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         if weights is not None:
@@ -172,6 +174,10 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """The normalised input."""
+        if self.weight is not None and not input.requires_grad:
+            input = (
+                input.contiguous()
+            )  # torch 2.13 on CPU crashes in backward() for channels-last inputs without gradient
         if self.weight is not None or self.bias is None:
             return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
         # torch cannot differentiate a bias without a weight.

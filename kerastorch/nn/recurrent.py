@@ -1,4 +1,4 @@
-"""Simple recurrent networks, LSTMs and GRUs with Keras's weights and semantics, on torch's fused kernels where they fit.
+"""Simple recurrent networks, LSTMs and GRUs with Keras's weights and semantics, on torch's kernels where they fit.
 
 `RecurrentCell` and `Sequence` are the bases: one holds the weights and takes a step, the other goes over time.
 """
@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["GRU", "LSTM", "SimpleRNN", "GRUCell", "LSTMCell", "RecurrentCell", "Sequence", "SimpleRNNCell"]
+__all__ = ["GRU", "LSTM", "GRUCell", "LSTMCell", "RecurrentCell", "Sequence", "SimpleRNN", "SimpleRNNCell"]
 
 Tensors = tuple[torch.Tensor, ...]
 
@@ -27,7 +27,7 @@ class RecurrentCell(nn.Module):
     stand in torch's order.
     """
 
-    FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    FUNCTIONS: ClassVar[dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
         "linear": lambda x: x,
         "tanh": torch.tanh,
         "sigmoid": torch.sigmoid,
@@ -71,7 +71,7 @@ class RecurrentCell(nn.Module):
             self.bias = nn.Parameter(torch.empty(self.bias_shape(), device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
-        self.held_masks: dict[str, torch.Tensor] | None = None
+        self.held_masks: Any = None  # within a CellLoop: the masks of this sequence, by name
         self.reset_parameters()
 
     def bias_shape(self) -> tuple[int, ...]:
@@ -175,7 +175,7 @@ class SimpleRNNCell(RecurrentCell):
 
 
 class LSTMCell(RecurrentCell):
-    """A step of an LSTM: states (h, c); gates input, forget, cell, output. double_bias: two biases, as cuDNN has them."""
+    """A step of an LSTM: states (h, c); gates input, forget, cell, output. double_bias: two biases, as in cuDNN."""
 
     GATES = 4
     STATES = 2
@@ -207,8 +207,8 @@ class LSTMCell(RecurrentCell):
 class GRUCell(RecurrentCell):
     """A step of a GRU; gates reset, update, new.
 
-    reset_after: whether the reset gate acts after the matrix product (cuDNN, torch), with a bias of its own for the state
-    (bias is (2, 3 * hidden)), or before it (the paper's first form; bias is (3 * hidden,)).
+    reset_after: whether the reset gate acts after the matrix product (cuDNN, torch), with a bias of its own for the
+    state (bias is (2, 3 * hidden)), or before it (the paper's first form; bias is (3 * hidden,)).
     """
 
     GATES = 3

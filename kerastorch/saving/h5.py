@@ -19,6 +19,7 @@ import numpy as np
 
 from kerastorch.config import get_device, set_device, torch_dtype
 from kerastorch.saving.atomic import check_overwrite, replacing
+from kerastorch.saving.dialects import portable
 from kerastorch.saving.matching import assign_all, match_by_name, match_by_order, pair_weights, stored_order
 from kerastorch.saving.report import LoadReport
 from kerastorch.saving.text import BACKEND, KERAS_VERSION, model_from_config, to_json
@@ -49,7 +50,7 @@ def save_model(
         file.attrs["keras_version"] = KERAS_VERSION
         file.attrs["backend"] = BACKEND
         del described["keras_version"], described["backend"]
-        file.attrs["model_config"] = json.dumps(described)
+        file.attrs["model_config"] = json.dumps(portable(described))
         _write_weights(file.create_group("model_weights"), model)
         kept = model._compile_config or {}
         for name, value in kept.get("attributes", {}).items():
@@ -162,7 +163,7 @@ def load_model(
         with _open(filepath) as file:
             with deferred_initialization():
                 model = model_from_config(_model_config(file, filepath), custom_objects)
-            group = file["model_weights"] if "model_weights" in file else file
+            group = file.get("model_weights", file)
             model.load_report = _fill(model, group, filepath)
             model._compile_config = _training_state(file)
     finally:
@@ -189,7 +190,8 @@ def _open(filepath: Any) -> h5py.File:
             )
         if not h5py.is_hdf5(path):
             raise OSError(
-                f"{path} is not an HDF5 file, or is cut off ({path.stat().st_size} bytes). Expected what model.save('x.h5') wrote."
+                f"{path} is not an HDF5 file, or is cut off ({path.stat().st_size} bytes). "
+                "Expected what model.save('x.h5') wrote."
             )
     try:
         return h5py.File(filepath, "r")

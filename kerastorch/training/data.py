@@ -67,7 +67,7 @@ def input_batches(x: Any, batch_size: int | None, steps: int | None, inputs: int
     else:
         x = _map(lambda leaf: leaf if isinstance(leaf, torch.Tensor) else _array(leaf), _lists_as_arrays(x, inputs))
         size = batch_size or 32
-        batches, count = array_batches(x, size), -(-length_of(x) // size)
+        batches, count = array_batches(x, size), -(-length_of(x) // size)  # type: ignore[assignment]
     if steps is not None:
         return _first(batches, steps), steps if count is None else min(steps, count)
     return batches, count

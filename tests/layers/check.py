@@ -32,7 +32,8 @@ def arrays_for(inputs: tuple[Any, ...]) -> list[np.ndarray]:
 
 
 def model_around(layer: Any, arrays: list[np.ndarray], call: Callable[..., Any] | None = None) -> Any:
-    """A model that is one layer, called on Inputs for the arrays: on a list of them if there are several; or by `call`."""
+    """A model that is one layer, called on Inputs for the arrays: on a list if there are several; or by
+    `call`."""
     inputs = [keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in arrays]
     if call is not None:
         outputs = call(layer, *inputs)
@@ -93,7 +94,9 @@ def _shape(case: _Case) -> None:
     assert len(symbols) == len(case.outputs)
     for symbol, value in zip(symbols, case.outputs, strict=True):
         assert len(symbol.shape) == value.ndim, f"symbolic {symbol.shape}, real {tuple(value.shape)}"
-        assert all(a in (None, b) for a, b in zip(symbol.shape, value.shape, strict=True)), f"{symbol.shape} {value.shape}"
+        assert all(a in (None, b) for a, b in zip(symbol.shape, value.shape, strict=True)), (
+            f"{symbol.shape} {value.shape}"
+        )
         assert symbol.dtype == standardize_dtype(value.dtype)
 
 
@@ -217,12 +220,13 @@ def check_layer(
     skip: dict[str, str] | None = None,
 ) -> None:
     """Asserts, for a layer in a model around it: its config's round trip; symbolic shapes and dtypes as the real ones;
-    names, shapes and order of the weights; bit-equal h5, state_dict, deepcopy and pickle round trips; float64 and bfloat16
-    by `.to()`; torch.compile and torch.export with the same numbers; a training step that changes every trainable weight;
-    bfloat16 autocast.
+    names, shapes and order of the weights; bit-equal h5, state_dict, deepcopy and pickle round trips; float64 and
+    bfloat16 by `.to()`; torch.compile and torch.export with the same numbers; a training step that changes every
+    trainable weight; bfloat16 autocast.
 
     make_layer: makes a new layer. inputs: a shape (float32 numbers are drawn) or an array each, with the batch.
-    call: `call(layer, *inputs)`, where a layer is not called on one tensor or a list. weights: the expected (name, shape).
+    call: `call(layer, *inputs)`, where a layer is not called on one tensor or a list.
+    weights: the expected (name, shape).
     skip: names of checks (see CHECKS) to leave out, each with the reason.
     """
     skip = skip or {}

@@ -1,4 +1,5 @@
-"""Every public layer through `check_layer`, and against what tf_keras recorded of itself. A layer without a case fails."""
+"""Every public layer through `check_layer`, and against what tf_keras recorded of itself. A layer without a case
+fails."""
 
 from __future__ import annotations
 
@@ -31,16 +32,19 @@ def case(cls: str, *inputs: Any, **kwargs: Any) -> Case:
 
 
 INTEGERS = np.array([[1, 2, 0, 3, 1], [4, 0, 0, 2, 5], [3, 3, 1, 0, 0]])
-MASKED = np.where(np.arange(5)[:, None] < np.array([3, 5, 1])[:, None, None], np.random.default_rng(0).normal(size=(3, 5, 3)), 0.0)
+MASKED = np.where(
+    np.arange(5)[:, None] < np.array([3, 5, 1])[:, None, None], np.random.default_rng(0).normal(size=(3, 5, 3)), 0.0
+)
 MASKED = MASKED.astype("float32")
 IMAGE, VOLUME = (2, 7, 6, 3), (2, 5, 6, 5, 2)
 NORMAL = {"gamma_initializer": "random_normal", "beta_initializer": "random_normal"}
-MOVING = {**NORMAL, "moving_mean_initializer": "random_normal", "moving_variance_initializer": "random_uniform"}
-STRINGS = {
-    check: "strings are no torch tensors"
-    for check in ("compile", "export", "dtype", "autocast", "train", "state_dict", "deepcopy", "pickle", "h5", "weights", "shape")
-}
-NO_COMPILE = "steps through time in Python by a user's cell"
+POSITIVE = {"class_name": "RandomUniform", "config": {"minval": 0.5, "maxval": 1.5}}
+MOVING = {**NORMAL, "moving_mean_initializer": "random_normal", "moving_variance_initializer": POSITIVE}
+STRINGS = dict.fromkeys(
+    ("compile", "export", "dtype", "autocast", "train", "state_dict", "deepcopy", "pickle", "h5", "weights", "shape"),
+    "strings are no torch tensors",
+)
+CHECKS_VALUES = {"compile": "checks values while running", "export": "checks values while running"}
 
 CORE = [
     case("Activation", (3, 4), activation="tanh"),
@@ -50,10 +54,21 @@ CORE = [
     case("Masking", MASKED),
 ]
 NORMALIZATION = [
-    case("BatchNormalization", (4, 3), **MOVING, _weights=[(w, (3,)) for w in ("gamma", "beta", "moving_mean", "moving_variance")]),
+    case(
+        "BatchNormalization",
+        (4, 3),
+        **MOVING,
+        _weights=[(w, (3,)) for w in ("gamma", "beta", "moving_mean", "moving_variance")],
+    ),
     case("BatchNormalization", IMAGE, **MOVING),
     case("BatchNormalization", VOLUME, scale=False, **MOVING),
-    case("BatchNormalization", IMAGE, axis=[1, 3], **MOVING, _weights=[(w, (1, 7, 1, 3)) for w in ("gamma", "beta", "moving_mean", "moving_variance")]),
+    case(
+        "BatchNormalization",
+        IMAGE,
+        axis=[1, 3],
+        **MOVING,
+        _weights=[(w, (1, 7, 1, 3)) for w in ("gamma", "beta", "moving_mean", "moving_variance")],
+    ),
     case("BatchNormalization", IMAGE, trainable=False, **MOVING),
     case("SyncBatchNormalization", IMAGE, center=False, **MOVING),
     case("LayerNormalization", (3, 4, 5), **NORMAL, _weights=[("gamma", (5,)), ("beta", (5,))]),
@@ -63,7 +78,12 @@ NORMALIZATION = [
     case("GroupNormalization", (2, 4, 3), groups=2, axis=1, scale=False, **NORMAL),
     case("RMSNormalization", (3, 4), _weights=[("scale", (4,))]),
     case("UnitNormalization", (3, 4, 2), axis=[1, 2]),
-    case("SpectralNormalization", (3, 5), layer=lambda: layers.Dense(3), _weights=[("kernel", (5, 3)), ("bias", (3,)), ("vector_u", (1, 3))]),
+    case(
+        "SpectralNormalization",
+        (3, 5),
+        layer=lambda: layers.Dense(3),
+        _weights=[("kernel", (5, 3)), ("bias", (3,)), ("vector_u", (1, 3))],
+    ),
     case("SpectralNormalization", IMAGE, layer=lambda: layers.Conv2D(2, 3), power_iterations=2),
 ]
 REGULARIZATION = [
@@ -100,7 +120,14 @@ RESHAPING = [
     case("Reshape", (3, 4, 6), target_shape=(-1, 8)),
     case("Permute", (3, 4, 6), dims=(2, 1)),
     case("RepeatVector", (3, 4), n=2),
-    case("EinsumDense", (3, 4, 5), equation="abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de", _weights=[("kernel", (5, 2, 3)), ("bias", (2, 3))]),
+    case(
+        "EinsumDense",
+        (3, 4, 5),
+        equation="abc,cde->abde",
+        output_shape=(None, 2, 3),
+        bias_axes="de",
+        _weights=[("kernel", (5, 2, 3)), ("bias", (2, 3))],
+    ),
     case("EinsumDense", (3, 4, 5), equation="...x,xy->...y", output_shape=6, bias_axes="y", activation="relu"),
     case("TimeDistributed", (3, 4, 5), layer=lambda: layers.Dense(2), _weights=[("kernel", (5, 2)), ("bias", (2,))]),
     case("TimeDistributed", (2, 3, 7, 6, 3), layer=lambda: layers.Conv2D(2, 3)),
@@ -121,12 +148,28 @@ CONVOLUTION = [
 ]
 SPATIAL = [
     *(
-        case(f"{kind}Pooling{n}D", {1: (2, 9, 3), 2: IMAGE, 3: VOLUME}[n], pool_size=2, padding=padding)
-        for kind, padding in (("Max", "same"), ("Average", "same"))
+        case(f"{kind}Pooling{n}D", {1: (2, 9, 3), 2: IMAGE}[n], pool_size=2, padding="same")
+        for kind in ("Max", "Average")
+        for n in (1, 2)
+    ),
+    case("MaxPooling3D", VOLUME, pool_size=2, padding="same"),
+    case(
+        "AveragePooling3D",
+        VOLUME,
+        pool_size=2,
+        padding="same",
+        _skip={"dtype": "torch has no bfloat16 avg_pool3d on CPU"},
+    ),
+    *(
+        case(f"Global{kind}Pooling{n}D", {1: (2, 9, 3), 2: IMAGE, 3: VOLUME}[n])
+        for kind in ("Max", "Average")
         for n in (1, 2, 3)
     ),
-    *(case(f"Global{kind}Pooling{n}D", {1: (2, 9, 3), 2: IMAGE, 3: VOLUME}[n]) for kind in ("Max", "Average") for n in (1, 2, 3)),
-    *(case(f"Adaptive{kind}Pooling{n}D", {1: (2, 9, 3), 2: IMAGE, 3: VOLUME}[n], output_size=2) for kind in ("Max", "Average") for n in (1, 2, 3)),
+    *(
+        case(f"Adaptive{kind}Pooling{n}D", {1: (2, 9, 3), 2: IMAGE, 3: VOLUME}[n], output_size=2)
+        for kind in ("Max", "Average")
+        for n in (1, 2, 3)
+    ),
     case("UpSampling1D", (2, 4, 2), size=3),
     case("UpSampling2D", IMAGE, size=(2, 3), interpolation="bilinear"),
     case("UpSampling3D", VOLUME),
@@ -149,7 +192,14 @@ RECURRENT = [
     case("SimpleRNNCell", (3, 4), (3, 3), units=3, _call=lambda layer, x, h: layer(x, [h])[0]),
     case("GRUCell", (3, 4), (3, 3), units=3, _call=lambda layer, x, h: layer(x, [h])[0]),
     case("LSTMCell", (3, 4), (3, 3), (3, 3), units=3, _call=lambda layer, x, h, c: layer(x, [h, c])[0]),
-    case("StackedRNNCells", (3, 4), (3, 3), (3, 2), cells=lambda: [layers.GRUCell(3), layers.SimpleRNNCell(2)], _call=lambda layer, x, *h: layer(x, list(h))[0]),
+    case(
+        "StackedRNNCells",
+        (3, 4),
+        (3, 3),
+        (3, 2),
+        cells=lambda: [layers.GRUCell(3), layers.SimpleRNNCell(2)],
+        _call=lambda layer, x, *h: layer(x, list(h))[0],
+    ),
     case("ConvLSTM1D", (2, 3, 6, 2), filters=2, kernel_size=2),
     case("ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=(2, 3), padding="same"),
     case("ConvLSTM3D", (2, 3, 4, 3, 4, 2), filters=2, kernel_size=2),
@@ -158,15 +208,29 @@ ATTENTION = [
     case("Attention", (3, 4, 5), (3, 3, 5), use_scale=True),
     case("AdditiveAttention", (3, 4, 5), (3, 3, 5)),
     case("MultiHeadAttention", (3, 4, 6), (3, 5, 6), num_heads=2, key_dim=3, _call=lambda layer, x, y: layer(x, y)),
-    case("GroupedQueryAttention", (3, 4, 6), (3, 5, 6), head_dim=3, num_query_heads=4, num_key_value_heads=2, _call=lambda layer, x, y: layer(x, y)),
+    case(
+        "GroupedQueryAttention",
+        (3, 4, 6),
+        (3, 5, 6),
+        head_dim=3,
+        num_query_heads=4,
+        num_key_value_heads=2,
+        _call=lambda layer, x, y: layer(x, y),
+    ),
     case("ReversibleEmbedding", INTEGERS, input_dim=7, output_dim=3),
 ]
 PREPROCESSING = [
-    case("CategoryEncoding", INTEGERS, num_tokens=6, output_mode="count"),
+    case("CategoryEncoding", INTEGERS, num_tokens=6, output_mode="count", _skip=CHECKS_VALUES),
     case("Discretization", (3, 4), bin_boundaries=[-0.5, 0.0, 0.5]),
     case("Hashing", INTEGERS, num_bins=10, _skip={"compile": "hashes in NumPy", "export": "hashes in NumPy"}),
-    case("HashedCrossing", INTEGERS[:, :1], INTEGERS[:, 1:2], num_bins=10, _skip={"compile": "hashes in NumPy", "export": "hashes in NumPy"}),
-    case("IntegerLookup", INTEGERS, vocabulary=[3, 1, 2]),
+    case(
+        "HashedCrossing",
+        INTEGERS[:, :1],
+        INTEGERS[:, 1:2],
+        num_bins=10,
+        _skip={"compile": "hashes in NumPy", "export": "hashes in NumPy"},
+    ),
+    case("IntegerLookup", INTEGERS, vocabulary=[3, 1, 2], _skip=CHECKS_VALUES),
     case("StringLookup", INTEGERS, vocabulary=["a", "b", "c"], _skip=STRINGS),
     case("TextVectorization", INTEGERS, vocabulary=["a", "b", "c"], _skip=STRINGS),
     case("Normalization", (3, 4), mean=[0.1, 0.2, 0.3, 0.4], variance=[1.0, 2.0, 3.0, 4.0]),
@@ -183,15 +247,35 @@ PREPROCESSING = [
     case("RandomTranslation", IMAGE, height_factor=0.2, width_factor=0.2),
     case("RandomZoom", IMAGE, height_factor=0.2),
 ]
+KERAS3 = [
+    *(
+        case(name, IMAGE)
+        for name in ("AutoContrast", "Equalization", "RandomGrayscale", "RandomInvert", "Solarization")
+    ),
+    case("RandomPosterization", IMAGE, factor=4),
+    case("MaxNumBoundingBoxes", IMAGE, max_number=2),
+    case("Pipeline", (3, 4), layers=lambda: [layers.Dense(3), layers.ReLU()]),
+    case("STFTSpectrogram", (2, 40, 1), frame_length=8, frame_step=4),
+    case(
+        "MelSpectrogram",
+        (2, 64),
+        fft_length=16,
+        sequence_stride=8,
+        num_mel_bins=4,
+        _skip={"dtype": "torch has no bfloat16 FFT"},
+    ),
+]
 CASES = [
     c
     for family in (
-        CORE, NORMALIZATION, REGULARIZATION, MERGING, ACTIVATION, RESHAPING, CONVOLUTION, SPATIAL, RECURRENT, ATTENTION, PREPROCESSING,
+        *(CORE, NORMALIZATION, REGULARIZATION, MERGING, ACTIVATION, RESHAPING),
+        *(CONVOLUTION, SPATIAL, RECURRENT, ATTENTION, PREPROCESSING, KERAS3),
     )
     for c in family
 ]  # fmt: skip
 
 ELSEWHERE = {
+    **dict.fromkeys(("TFSMLayer", "JaxLayer", "FlaxLayer"), "raise NotImplementedError"),
     "Layer": "a base", "Wrapper": "a base", "AbstractRNNCell": "a base", "InputLayer": "in every model",
     "InputSpec": "no layer", "TorchFunction": "writes itself by calling torch functions: tests/models",
     "Lambda": "its function is not in its config: tests/layers/test_core.py",
@@ -244,7 +328,11 @@ def _recorded() -> list[Any]:
     if not path.exists():
         return [pytest.param("none", {}, marks=pytest.mark.skip(reason=f"{path} is not there"))]
     entries = json.loads(path.read_text())["keras2"]
-    return [pytest.param(n.removeprefix("experimental."), e, id=n) for n, e in entries.items() if e.get("config") and e.get("in_shapes")]
+    return [
+        pytest.param(n.removeprefix("experimental."), e, id=n)
+        for n, e in entries.items()
+        if e.get("config") and e.get("in_shapes")
+    ]
 
 
 def _plain(config: Any) -> Any:
@@ -253,15 +341,31 @@ def _plain(config: Any) -> Any:
     return [_plain(x) for x in config] if isinstance(config, (list, tuple)) else config
 
 
+DEPARTURES = {
+    "Identity": "passes masks on, as Keras 3's does",
+    "MultiHeadAttention": "the built layer's config holds TensorShapes, which the dialect reads",
+    "Normalization": "was adapted outside of a model, so that its weights had no prefix",
+}
+
+
 @pytest.mark.parametrize(("name", "entry"), _recorded())
 def test_config_and_weights_are_tf_keras_own(name, entry):
+    if name in DEPARTURES:
+        pytest.skip(DEPARTURES[name])
     if not hasattr(layers, name):
         pytest.skip(f"{name} is still to come")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         layer = registry.deserialize("layer", {"class_name": name, "config": _plain(entry["config"])})
     assert layer.supports_masking == entry["supports_masking"]
-    if "str" in entry["fixture"] or name in ("StringLookup", "TextVectorization", "GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"):
+    if "str" in entry["fixture"] or name in (
+        "StringLookup",
+        "TextVectorization",
+        "GRUCell",
+        "LSTMCell",
+        "SimpleRNNCell",
+        "StackedRNNCells",
+    ):
         return
     integers = name in ("Embedding", "CategoryEncoding", "IntegerLookup", "HashedCrossing", "Hashing")
     arrays = [np.ones(s, "int64" if integers else "float32") for s in entry["in_shapes"]]

@@ -178,6 +178,7 @@ def test_bidirectional_config_and_names():
     )
     layer(torch.zeros(1, 2, 4))
     config = layer.get_config()
+    assert isinstance(layer, layers.Wrapper)
     assert set(config) == {"name", "trainable", "dtype", "layer", "merge_mode", "backward_layer"}
     assert config["layer"]["config"]["name"] == "lstm"
     assert layers.Bidirectional.from_config(config).get_config() == config

@@ -40,6 +40,7 @@ def called_twice():
     return layer
 
 
+# ruff: noqa: E501
 CASES = {
     "wrong shape for a layer": (lambda: small().layers[1](np.zeros((2, 5))), ValueError, "hidden.*axis -1.*value 2.*(2, 5)"),
     "wrong shape for a model": (lambda: small()(np.zeros((2, 5))), ValueError, r"small.*expected shape=\(None, 2\).*\(2, 5\)"),

@@ -84,7 +84,9 @@ class PreprocessingLayer(Layer):
 
 
 class GrowingVariable(Variable):
-    """A buffer as a weight whose last axis takes the length of whatever is assigned; `changed()` is called after that."""
+    """A buffer as a weight whose last axis takes the length of whatever is assigned; `changed()` is called after
+    that.
+    """
 
     __slots__ = ("changed",)
     changed: Any
@@ -112,9 +114,11 @@ def data_batches(data: Any, batch_size: int | None, steps: int | None) -> Iterat
     elif hasattr(data, "__iter__"):
         batches = (batch[0] if isinstance(batch, tuple) else batch for batch in data)
     elif hasattr(data, "__array__"):
-        return data_batches(np.asarray(data), batch_size, steps)
+        return data_batches(np.asarray(data), batch_size, steps)  # type: ignore[return-value]
     else:
-        raise ValueError(f"adapt takes an array, a tensor, a list or an iterable of batches, got {type(data).__name__}.")
+        raise ValueError(
+            f"adapt takes an array, a tensor, a list or an iterable of batches, got {type(data).__name__}."
+        )
     for i, batch in enumerate(batches):
         if steps is not None and i >= steps:
             return
@@ -137,7 +141,8 @@ class CategoricalLayer(PreprocessingLayer):
             raise ValueError(f"{type(self).__name__}: output_mode must be one of {allowed}, got {output_mode!r}.")
         if sparse and self.output_mode == "int":
             raise ValueError(
-                f"{type(self).__name__}: sparse=True goes with output_mode 'one_hot', 'multi_hot' or 'count', got 'int'."
+                f"{type(self).__name__}: sparse=True goes with output_mode 'one_hot', 'multi_hot' or 'count', got "
+                "'int'."
             )
 
     @staticmethod

@@ -1,4 +1,6 @@
-"""The hashes of strings that TensorFlow uses, in plain Python: FarmHash's Fingerprint64, SipHash-2-4, and their mixing."""
+"""The hashes of strings that TensorFlow uses, in plain Python: FarmHash's Fingerprint64, SipHash-2-4, and their
+mixing.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +126,9 @@ def fingerprint64(data: bytes) -> int:
 
 
 def siphash(data: bytes, key: tuple[int, int]) -> int:
-    """SipHash-2-4 under a key of two 64-bit integers, as `tf.strings.to_hash_bucket_strong` has it before the modulo."""
+    """SipHash-2-4 under a key of two 64-bit integers, as `tf.strings.to_hash_bucket_strong` has it before the
+    modulo.
+    """
     k0, k1 = (k & _MASK for k in key)
     state = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
     whole = len(data) // 8 * 8

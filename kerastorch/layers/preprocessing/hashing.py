@@ -79,9 +79,10 @@ class Hashing(CategoricalLayer):
 class HashedCrossing(CategoricalLayer):
     """The bin of each combination of two or more features, by their hashes.
 
-    Called on a list of strings or integers of shape (batch,) or (batch, 1) -> the same shape; with output_mode 'one_hot'
-    (batch, num_bins).
-    Raises ValueError for fewer than two inputs, for shapes that differ or do not fit, another output_mode, and no num_bins.
+    Called on a list of strings or integers of shape (batch,) or (batch, 1) -> the same shape; with output_mode
+    'one_hot' (batch, num_bins).
+    Raises ValueError for fewer than two inputs, for shapes that differ or do not fit, another output_mode, and no
+    num_bins.
     Keras: tf.keras.layers.HashedCrossing.
     """
 
@@ -98,7 +99,9 @@ class HashedCrossing(CategoricalLayer):
 
     def _check(self, inputs: Any) -> None:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
-            raise ValueError(f"HashedCrossing '{self.name}' must be called on a list of at least two inputs, got {inputs!r}.")
+            raise ValueError(
+                f"HashedCrossing '{self.name}' must be called on a list of at least two inputs, got {inputs!r}."
+            )
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         self._check(args[0])
@@ -111,7 +114,8 @@ class HashedCrossing(CategoricalLayer):
         shapes = [tuple(x.shape) for x in inputs]
         if len(set(shapes)) > 1 or len(shapes[0]) > 2 or (len(shapes[0]) == 2 and shapes[0][1] != 1):
             raise ValueError(
-                f"HashedCrossing '{self.name}': all inputs must have the same shape, (batch,) or (batch, 1), got {shapes}."
+                f"HashedCrossing '{self.name}': all inputs must have the same shape, (batch,) or (batch, 1), got "
+                f"{shapes}."
             )
         rows = []
         for row in zip(*(self._features(x) for x in inputs), strict=True):

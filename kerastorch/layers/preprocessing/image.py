@@ -26,7 +26,9 @@ class ImageLayer(Layer):
                 f"{data_format!r}."
             )
         self._format_given = data_format
-        self._first = (data_format or ("channels_last" if self._last_by_default else image_data_format())) == "channels_first"
+        self._first = (
+            data_format or ("channels_last" if self._last_by_default else image_data_format())
+        ) == "channels_first"
 
     _last_by_default = True
 
@@ -39,7 +41,8 @@ class ImageLayer(Layer):
         """Learns whether there is a batch axis."""
         if len(input_shape) not in (3, 4):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}' takes images (height, width, channels), or batches of them, got shape "
+                f"{type(self).__name__} '{self.name}' takes images (height, width, channels), or batches of them, "
+                "got shape "
                 f"{tuple(input_shape)}."
             )
         self._batched = len(input_shape) == 4
@@ -150,7 +153,9 @@ class Resizing(ImageLayer):
                 f"Resizing '{self.name}': interpolation must be one of {INTERPOLATIONS}, got {interpolation!r}."
             )
         if pad_to_aspect_ratio and crop_to_aspect_ratio:
-            raise ValueError(f"Resizing '{self.name}': only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.")
+            raise ValueError(
+                f"Resizing '{self.name}': only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True."
+            )
         if fill_mode != "constant":
             raise ValueError(f"Resizing '{self.name}': fill_mode must be 'constant', got {fill_mode!r}.")
         self.height, self.width, self.interpolation = height, width, interpolation
@@ -170,7 +175,12 @@ class Resizing(ImageLayer):
     def get_config(self) -> dict[str, Any]:
         """tf.keras's keys; what only Keras 3 knows where it is not at its default."""
         config = super().get_config()
-        for key, neutral in (("pad_to_aspect_ratio", False), ("fill_mode", "constant"), ("fill_value", 0.0), ("antialias", False)):
+        for key, neutral in (
+            ("pad_to_aspect_ratio", False),
+            ("fill_mode", "constant"),
+            ("fill_value", 0.0),
+            ("antialias", False),
+        ):
             if config.get(key) == neutral:
                 del config[key]
         return config

@@ -1,6 +1,7 @@
 """Random image layers of tf.keras 2: flips, crops, rotations, translations, zooms, contrast, brightness, sizes.
 
-They change images while training only. Without a seed they draw from torch's global generator; with one, from their own.
+They change images while training only. Without a seed they draw from torch's global generator; with one, from their
+own.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ class RandomImageLayer(ImageLayer):
     def _range(self, key: str, factor: Any, low: float, high: float) -> tuple[float, float]:
         """A factor as lower and upper bound: a number f means (-f, f)."""
         pair = isinstance(factor, (list, tuple))
-        lower, upper = (factor[0], factor[1]) if pair and len(factor) == 2 else (-factor, factor) if not pair else (1, 0)
+        lower, upper = (
+            (factor[0], factor[1]) if pair and len(factor) == 2 else (-factor, factor) if not pair else (1, 0)
+        )
         if not low <= lower <= upper <= high:
             raise self._error(
                 f"{key} must be a number, or a lower and an upper bound, within [{low}, {high}], got {factor!r}."
@@ -104,7 +107,9 @@ class RandomImageLayer(ImageLayer):
 
     def _fill(self, fill_mode: str, interpolation: str, fill_value: float) -> None:
         if fill_mode not in FILL_MODES:
-            raise NotImplementedError(f"{type(self).__name__}: unknown fill_mode {fill_mode!r}; give one of {FILL_MODES}.")
+            raise NotImplementedError(
+                f"{type(self).__name__}: unknown fill_mode {fill_mode!r}; give one of {FILL_MODES}."
+            )
         if interpolation not in ("nearest", "bilinear"):
             raise NotImplementedError(
                 f"{type(self).__name__}: unknown interpolation {interpolation!r}; give 'nearest' or 'bilinear'."
@@ -254,7 +259,8 @@ class RandomContrast(RandomImageLayer):
 class RandomBrightness(RandomImageLayer):
     """Images made brighter or darker by a share of value_range, each by its own. factor: f means (-f, f).
 
-    Raises ValueError for factors outside [-1, 1] and a value_range that is no pair. Keras: tf.keras.layers.RandomBrightness.
+    Raises ValueError for factors outside [-1, 1] and a value_range that is no pair. Keras:
+    tf.keras.layers.RandomBrightness.
     """
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
@@ -275,13 +281,16 @@ class RandomBrightness(RandomImageLayer):
 class RandomCrop(RandomImageLayer):
     """A part of the given size, at a random place that is the same for a batch.
 
-    Not while training, and where images are smaller, the middle at the target's aspect is resized.
+    Not while training, and where images are smaller, the middle at the target's aspect is resized; without
+    resize_in_inference images stay as they are when not training, as in Keras 3.
     Keras: tf.keras.layers.RandomCrop.
     """
 
-    def __init__(self, height: int, width: int, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, height: int, width: int, seed: int | None = None, *, resize_in_inference: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(seed=seed, **kwargs)
-        self.height, self.width = height, width
+        self.height, self.width, self.resize_in_inference = height, width, resize_in_inference
         self.resize = Resize(height, width, aspect="crop")
 
     def augment(self, images: torch.Tensor) -> torch.Tensor:
@@ -294,11 +303,20 @@ class RandomCrop(RandomImageLayer):
 
     def unchanged(self, inputs: torch.Tensor) -> torch.Tensor:
         """The middle, resized."""
+        if not self.resize_in_inference:
+            return super().unchanged(inputs)
         return self._back(self.resize(self._channels_first(inputs.to(self._image_dtype()))))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """With the given height and width."""
         return self._with_size(input_shape, self.height, self.width)
+
+    def get_config(self) -> dict[str, Any]:
+        """height, width and seed; resize_in_inference where it is false."""
+        config = super().get_config()
+        if self.resize_in_inference:
+            del config["resize_in_inference"]
+        return config
 
 
 class _RandomSize(RandomImageLayer):
@@ -310,7 +328,8 @@ class _RandomSize(RandomImageLayer):
         self._share = self._range("factor", factor, -1.0, math.inf)
         if str(interpolation).lower() not in INTERPOLATIONS:
             raise NotImplementedError(
-                f"{type(self).__name__} '{self.name}': unknown interpolation {interpolation!r}; give one of {INTERPOLATIONS}."
+                f"{type(self).__name__} '{self.name}': unknown interpolation {interpolation!r}; give one of "
+                f"{INTERPOLATIONS}."
             )
 
     def _resized(self, images: torch.Tensor, vertical: bool) -> torch.Tensor:

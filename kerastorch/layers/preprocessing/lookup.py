@@ -65,6 +65,7 @@ class IndexLookup(CategoricalLayer):
         self._tokens: list[Any] = []
         self._table: dict[Any, int] = {}
         self._given = vocabulary is not None
+        self._written: tuple[Any, Any] = (None, None)
         self._frozen_size: int | None = None
         self.reset_state()
         if self.output_mode == "tf_idf":
@@ -100,30 +101,35 @@ class IndexLookup(CategoricalLayer):
         """Sets the tokens: a list or array, or the path of a text file with one on each line.
 
         Special tokens may stand in front, all of them and in order. idf_weights: of the tokens, for 'tf_idf'.
-        Raises ValueError for an empty vocabulary, repeated or misplaced tokens, more than max_tokens, and weights that are
-        missing or do not fit; RuntimeError where the size of vectors would change.
+        Raises ValueError for an empty vocabulary, repeated or misplaced tokens, more than max_tokens, and weights that
+        are missing or do not fit; RuntimeError where the size of vectors would change.
         """
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': idf_weights are needed with output_mode='tf_idf' and only then, got "
+                f"{type(self).__name__} '{self.name}': idf_weights are needed with output_mode='tf_idf' and only "
+                "then, got "
                 f"idf_weights={idf_weights!r} with {self.output_mode!r}."
             )
         tokens = self._standard_tokens(vocabulary)
         if not tokens:
-            raise ValueError(f"{type(self).__name__} '{self.name}': cannot set an empty vocabulary, got {vocabulary!r}.")
-        with_special = tokens[: self._first_token] == self._special()
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': cannot set an empty vocabulary, got {vocabulary!r}."
+            )
+        as_given, with_special = tokens, tokens[: self._first_token] == self._special()
         if with_special:
             tokens = tokens[self._first_token :]
         self._check_tokens(tokens)
         self._use(tokens)
+        self._written = (as_given, None)
         if self.output_mode == "tf_idf":
             given = np.asarray(idf_weights.cpu() if isinstance(idf_weights, torch.Tensor) else idf_weights, np.float64)
-            expected = len(tokens) + (self._first_token if with_special else 0)
-            if given.shape != (expected,):
+            if given.shape != (len(as_given),):
                 raise ValueError(
-                    f"{type(self).__name__} '{self.name}': idf_weights must be as long as the vocabulary, {expected}, got "
-                    f"shape {given.shape}."
+                    f"{type(self).__name__} '{self.name}': idf_weights must be as long as the vocabulary, "
+                    f"{len(as_given)}, "
+                    f"got shape {given.shape}."
                 )
+            self._written = (as_given, given.tolist())
             front = 0 if with_special else self._first_token
             self._set_idf(np.concatenate([np.full(front, given.mean()), given]))
 
@@ -150,12 +156,14 @@ class IndexLookup(CategoricalLayer):
         for kind, token in (("mask", self.mask_token), ("OOV", self.oov_token if self.invert else None)):
             if token is not None and token in tokens:
                 raise ValueError(
-                    f"{where}found the reserved {kind} token {token!r} at index {tokens.index(token)} of the vocabulary. "
+                    f"{where}found the reserved {kind} token {token!r} at index {tokens.index(token)} of the "
+                    "vocabulary. "
                     f"Leave all special tokens out, or have exactly {self._special()} in front."
                 )
         if self.max_tokens is not None and len(tokens) + self._first_token > self.max_tokens:
             raise ValueError(
-                f"{where}the vocabulary has {len(tokens)} tokens, {len(tokens) + self._first_token} with the special ones, "
+                f"{where}the vocabulary has {len(tokens)} tokens, {len(tokens) + self._first_token} with the "
+                "special ones, "
                 f"more than max_tokens={self.max_tokens}."
             )
 
@@ -163,7 +171,8 @@ class IndexLookup(CategoricalLayer):
         size = len(tokens) + self._first_token
         if self.output_mode != "int" and not self.pad_to_max_tokens and self._frozen_size not in (None, size):
             raise RuntimeError(
-                f"{type(self).__name__} '{self.name}': with output_mode={self.output_mode!r} the vocabulary's size cannot "
+                f"{type(self).__name__} '{self.name}': with output_mode={self.output_mode!r} the vocabulary's size "
+                "cannot "
                 f"change from {self._frozen_size} to {size}, as the output's would. Set pad_to_max_tokens=True."
             )
         self._frozen_size = size
@@ -232,7 +241,8 @@ class IndexLookup(CategoricalLayer):
             return found
         if self.num_oov_indices == 0:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': with num_oov_indices=0 all inputs must be in the vocabulary, got "
+                f"{type(self).__name__} '{self.name}': with num_oov_indices=0 all inputs must be in the "
+                "vocabulary, got "
                 f"{token!r}. Consider num_oov_indices=1."
             )
         return self._first_oov + (self._oov_bin(token) if self.num_oov_indices > 1 else 0)
@@ -251,7 +261,8 @@ class IndexLookup(CategoricalLayer):
             return self._invert(values)
         if self.output_mode != "int" and self._depth() is None:
             raise RuntimeError(
-                f"{type(self).__name__} '{self.name}': with output_mode={self.output_mode!r} the vocabulary must be known "
+                f"{type(self).__name__} '{self.name}': with output_mode={self.output_mode!r} the vocabulary must "
+                "be known "
                 "before the call. Give vocabulary, or call adapt."
             )
         flat = values.ravel().tolist()
@@ -275,7 +286,9 @@ class IndexLookup(CategoricalLayer):
 
     def _invert(self, values: np.ndarray) -> Any:
         tokens = self.get_vocabulary()
-        found = [tokens[i] if 0 <= i < len(tokens) else self.oov_token for i in values.ravel().astype(np.int64).tolist()]
+        found = [
+            tokens[i] if 0 <= i < len(tokens) else self.oov_token for i in values.ravel().astype(np.int64).tolist()
+        ]
         if self._numbers:
             return torch.tensor(found, dtype=torch.int64, device=self._device()).reshape(values.shape)
         return np.array(found, dtype=object if not found else None).reshape(values.shape)
@@ -306,11 +319,11 @@ class IndexLookup(CategoricalLayer):
 
     def _constructor_config(self, owner: type | None = None) -> dict[str, Any]:
         """As tf.keras has it; the vocabulary stands there also where it was learned, or read from a text file."""
-        idf = None
-        if self.output_mode == "tf_idf" and self._tokens:
-            end = self.vocabulary_size()
-            stored = self.idf_weights
-            idf = None if stored.is_empty else [float(x) for x in stored.numpy()[self._first_token : end]]
+        vocabulary, idf = self._written
+        if vocabulary is None and self._tokens:
+            vocabulary = self._tokens
+            if self.output_mode == "tf_idf" and not self.idf_weights.is_empty:
+                idf = self.idf_weights.numpy()[self._first_token : self.vocabulary_size()].tolist()
         config = {
             "invert": self.invert,
             "max_tokens": self.max_tokens,
@@ -321,7 +334,7 @@ class IndexLookup(CategoricalLayer):
             "sparse": self.sparse,
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "idf_weights": idf,
-            "vocabulary": list(self._tokens) or None,
+            "vocabulary": None if vocabulary is None else list(vocabulary),
             "vocabulary_size": self._frozen_size,
         }
         if self._salt is not None:
@@ -341,13 +354,15 @@ def refuse_path(kind: str, vocabulary: Any) -> None:
     """Raises ValueError where a config's vocabulary is the path of a file."""
     if isinstance(vocabulary, str):
         raise ValueError(
-            f"{kind}: the config names the vocabulary file {vocabulary!r}, which is not read on a config's word. Make the "
+            f"{kind}: the config names the vocabulary file {vocabulary!r}, which is not read on a config's word. "
+            "Make the "
             "layer in your own code, or put the list of tokens into the config."
         )
 
 
 class StringLookup(IndexLookup):
-    """The index of each string in a vocabulary, given or learned by `adapt`; or vectors of counts; or, inverted, the strings.
+    """The index of each string in a vocabulary, given or learned by `adapt`; or vectors of counts; or, inverted, the
+    strings.
 
     Any shape of strings (NumPy arrays or lists), kept -> int64; with output_mode 'one_hot', 'multi_hot', 'count' or
     'tf_idf' (batch, n) -> (batch, size of the vocabulary). First come the mask token (index 0, with output_mode 'int'),
@@ -382,7 +397,8 @@ class StringLookup(IndexLookup):
 
 
 class IntegerLookup(IndexLookup):
-    """The index of each integer in a vocabulary, given or learned by `adapt`; or vectors of counts; or, inverted, the integers.
+    """The index of each integer in a vocabulary, given or learned by `adapt`; or vectors of counts; or, inverted, the
+    integers.
 
     As StringLookup; unknown integers get their index by `value % num_oov_indices`.
     Keras: tf.keras.layers.IntegerLookup.
@@ -412,7 +428,7 @@ class IntegerLookup(IndexLookup):
         if "int" not in dtype:
             raise ValueError(f"IntegerLookup: vocabulary_dtype must be an integer dtype, got {vocabulary_dtype!r}.")
         self.__dict__["vocabulary_dtype"] = dtype
-        mask_token, oov_token = (None if x is None else int(x) for x in (mask_token, oov_token))
+        mask_token, oov_token = (None if x is None else int(x) for x in (mask_token, oov_token))  # type: ignore[assignment]
         super().__init__(
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
             pad_to_max_tokens, **kwargs,

@@ -18,8 +18,8 @@ __all__ = ["CategoryEncoding", "Discretization", "Normalization"]
 class Normalization(PreprocessingLayer):
     """`(inputs - mean) / sqrt(variance)`, mean and variance learned by `adapt` or given; with invert, the way back.
 
-    Any shape, kept. axis: those with a mean of their own each; None for one mean of all. Weights, unless mean and variance
-    are given: mean, variance (sizes of the axes), count ().
+    Any shape, kept. axis: those with a mean of their own each; None for one mean of all. Weights, unless mean and
+    variance are given: mean, variance (sizes of the axes), count ().
     Raises ValueError where only one of mean and variance is given, or an axis does not exist or has no known size.
     Keras: tf.keras.layers.Normalization.
     """
@@ -31,7 +31,8 @@ class Normalization(PreprocessingLayer):
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
             raise ValueError(
-                f"Normalization '{self.name}': give both mean and variance or neither, got mean={mean}, variance={variance}."
+                f"Normalization '{self.name}': give both mean and variance or neither, got mean={mean}, "
+                f"variance={variance}."
             )
         self._input_mean, self._input_variance = _plain(mean), _plain(variance)
         self.invert = invert
@@ -39,18 +40,22 @@ class Normalization(PreprocessingLayer):
     def build(self, input_shape: Any) -> None:
         """Makes the weights for inputs whose kept axes have known sizes."""
         if isinstance(input_shape, list) and input_shape and isinstance(input_shape[0], (tuple, list)):
-            raise ValueError(f"Normalization '{self.name}' takes one input, got {len(input_shape)}. Convert it to an array.")
+            raise ValueError(
+                f"Normalization '{self.name}' takes one input, got {len(input_shape)}. Convert it to an array."
+            )
         ndim = len(input_shape)
         if any(not -ndim <= a < ndim for a in self.axis):
             raise ValueError(
-                f"Normalization '{self.name}': axis must lie in [-{ndim}, {ndim}) for an input of shape {input_shape}, got "
+                f"Normalization '{self.name}': axis must lie in [-{ndim}, {ndim}) for an input of shape "
+                f"{input_shape}, got "
                 f"{self.axis}."
             )
         kept = sorted(a % ndim for a in self.axis)
         sizes = tuple(input_shape[a] for a in kept)
         if None in sizes:
             raise ValueError(
-                f"Normalization '{self.name}': the axes {self.axis} must have known sizes, got shape {tuple(input_shape)}."
+                f"Normalization '{self.name}': the axes {self.axis} must have known sizes, got shape "
+                f"{tuple(input_shape)}."
             )
         self._reduced = tuple(a for a in range(ndim) if a not in kept)
         self._broadcast = tuple(input_shape[a] if a in kept else 1 for a in range(ndim))
@@ -108,7 +113,7 @@ class Normalization(PreprocessingLayer):
         share = number / (count + number)
         total = old_mean * (1 - share) + mean * share
         spread = (old_variance + (old_mean - total) ** 2) * (1 - share) + (variance + (mean - total) ** 2) * share
-        self._sums = (count + number, total, spread)
+        self._sums = (count + number, total, spread)  # type: ignore[assignment]
 
     def finalize_state(self) -> None:
         """Stores the moments of all batches."""
@@ -165,11 +170,13 @@ class CategoryEncoding(PreprocessingLayer):
         output_mode = "multi_hot" if output_mode == "binary" else output_mode
         if output_mode not in ("one_hot", "multi_hot", "count"):
             raise ValueError(
-                f"CategoryEncoding '{self.name}': output_mode must be 'one_hot', 'multi_hot' or 'count', got {output_mode!r}."
+                f"CategoryEncoding '{self.name}': output_mode must be 'one_hot', 'multi_hot' or 'count', got "
+                f"{output_mode!r}."
             )
         if num_tokens is None or num_tokens < 1:
             raise ValueError(
-                f"CategoryEncoding '{self.name}': num_tokens must be a positive integer, got {num_tokens!r}. Where it is not "
+                f"CategoryEncoding '{self.name}': num_tokens must be a positive integer, got {num_tokens!r}. Where "
+                "it is not "
                 "known, use IntegerLookup."
             )
         self.num_tokens, self.output_mode, self.sparse = num_tokens, output_mode, sparse
@@ -195,8 +202,8 @@ class CategoryEncoding(PreprocessingLayer):
 class Discretization(PreprocessingLayer):
     """The number of the bin, between boundaries, that each number falls into; or a vector of the bins.
 
-    Any shape, kept with output_mode 'int' (int64); otherwise as CategoryEncoding. bin_boundaries: in order; or num_bins,
-    for `adapt` to find quantiles, to within epsilon.
+    Any shape, kept with output_mode 'int' (int64); otherwise as CategoryEncoding. bin_boundaries: in order; or
+    num_bins, for `adapt` to find quantiles, to within epsilon.
     Raises ValueError where both are given, and for another output_mode.
     Keras: tf.keras.layers.Discretization; torch: torch.bucketize.
     """
@@ -268,10 +275,13 @@ class Discretization(PreprocessingLayer):
         """Takes one more batch into account."""
         if self._given is not None:
             raise ValueError(
-                f"Discretization '{self.name}' has given bin_boundaries, so it cannot adapt. Give num_bins in their place."
+                f"Discretization '{self.name}' has given bin_boundaries, so it cannot adapt. Give num_bins in "
+                "their place."
             )
         values = data.detach().cpu().numpy() if isinstance(data, torch.Tensor) else data
-        merged = np.concatenate([_summarize(np.asarray(values, np.float32), self.epsilon), self.summary.numpy()], axis=1)
+        merged = np.concatenate(
+            [_summarize(np.asarray(values, np.float32), self.epsilon), self.summary.numpy()], axis=1
+        )
         self.summary.assign(_compress(merged[:, np.argsort(merged[0], kind="stable")], self.epsilon))
 
     def finalize_state(self) -> None:

@@ -27,11 +27,11 @@ _BLANKS = re.compile("[ \t\n\r\v\f]+")
 class TextVectorization(CategoricalLayer):
     """Strings, standardized and split, as the indices of their tokens or as vectors of counts.
 
-    (batch,) or (batch, 1) of strings (NumPy arrays or lists) -> (batch, longest or output_sequence_length) of int64, padded
-    with 0, 1 being unknown; with output_mode 'multi_hot', 'count' or 'tf_idf' (batch, size of the vocabulary). standardize:
-    'lower_and_strip_punctuation', 'lower', 'strip_punctuation', None, or a function of an array of strings. split:
-    'whitespace', 'character', None, or a function from an array of strings to lists of tokens. ngrams: an int for all up
-    to it, or a tuple of lengths. ragged: rows of their own lengths, as a nested tensor.
+    (batch,) or (batch, 1) of strings (NumPy arrays or lists) -> (batch, longest or output_sequence_length) of int64,
+    padded with 0, 1 being unknown; with output_mode 'multi_hot', 'count' or 'tf_idf' (batch, size of the vocabulary).
+    standardize: 'lower_and_strip_punctuation', 'lower', 'strip_punctuation', None, or a function of an array of
+    strings. split: 'whitespace', 'character', None, or a function from an array of strings to lists of tokens. ngrams:
+    an int for all up to it, or a tuple of lengths. ragged: rows of their own lengths, as a nested tensor.
     Raises ValueError for arguments that do not go together.
     Keras: tf.keras.layers.TextVectorization.
     """
@@ -80,7 +80,8 @@ class TextVectorization(CategoricalLayer):
             raise ValueError(f"{where}ngrams must be None, an integer or a tuple of integers, got {ngrams!r}.")
         if length is not None and (self.output_mode != "int" or not isinstance(length, int) or length <= 0):
             raise ValueError(
-                f"{where}output_sequence_length must be a positive integer and goes with output_mode='int', got {length!r} "
+                f"{where}output_sequence_length must be a positive integer and goes with output_mode='int', got "
+                f"{length!r} "
                 f"with {self.output_mode!r}."
             )
         if ragged and (self.output_mode != "int" or length is not None):
@@ -135,7 +136,8 @@ class TextVectorization(CategoricalLayer):
         else:
             if values.ndim > 1 and values.shape[-1] != 1:
                 raise ValueError(
-                    f"TextVectorization '{self.name}': to be split, the strings must have shape (batch,) or (batch, 1), got "
+                    f"TextVectorization '{self.name}': to be split, the strings must have shape (batch,) or "
+                    "(batch, 1), got "
                     f"{values.shape}. Or set split=None for tokens."
                 )
             values = self._standardized(values[..., 0] if values.ndim > 1 else values.reshape(-1))
@@ -173,7 +175,8 @@ class TextVectorization(CategoricalLayer):
         if self.output_mode is not None:
             if self._lookup_layer._depth() is None:
                 raise RuntimeError(
-                    f"TextVectorization '{self.name}': with output_mode={self.output_mode!r} the vocabulary must be known "
+                    f"TextVectorization '{self.name}': with output_mode={self.output_mode!r} the vocabulary must "
+                    "be known "
                     "before the call. Give vocabulary, or call adapt."
                 )
             return self._lookup_layer.call_rows(rows)

@@ -42,7 +42,9 @@ def sample(
     top, left = y.floor(), x.floor()
     down, right = (y - top)[..., None].to(images.dtype), (x - left)[..., None].to(images.dtype)
     upper = _read(images, top, left, fill_value) * (1 - right) + _read(images, top, left + 1, fill_value) * right
-    lower = _read(images, top + 1, left, fill_value) * (1 - right) + _read(images, top + 1, left + 1, fill_value) * right
+    lower = (
+        _read(images, top + 1, left, fill_value) * (1 - right) + _read(images, top + 1, left + 1, fill_value) * right
+    )
     return upper * (1 - down) + lower * down
 
 

@@ -32,8 +32,8 @@ __all__ = ["RNN"]
 class RNN(Layer):
     """A cell taken over the steps of a sequence.
 
-    cell: a layer with `state_size` and `call(inputs_at_t, states) -> (output, new states)`, or a list of cells, stacked.
-    return_sequences: the outputs of all steps, not only the last. return_state: a list, the output and the final states.
+    cell: a layer with `state_size` and `call(inputs_at_t, states) -> (output, new states)`, or a list of such, stacked.
+    return_sequences: all steps' outputs, not only the last. return_state: a list, the output and the final states.
     go_backwards: from the last step to the first, outputs in that order. stateful: begin where the last batch ended.
     time_major: (time, batch, ...) in and out. unroll: taken, and without effect on the numbers; needs a known length.
     zero_output_for_mask (keyword): masked steps give 0; else they repeat the output before.
@@ -81,7 +81,8 @@ class RNN(Layer):
             more += constants
         if isinstance(inputs, list) and len(inputs) > 1 and initial_state is not None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the initial state stands in the list of inputs and in initial_state. "
+                f"{type(self).__name__} '{self.name}': the initial state stands in the list of inputs and in "
+                "initial_state. "
                 "Give it once."
             )
         if more:
@@ -148,13 +149,15 @@ class RNN(Layer):
         time = first[0 if self.time_major else 1]
         if self.unroll and time is None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': cannot unroll over a time axis of unknown length, got shape {first}. "
+                f"{type(self).__name__} '{self.name}': cannot unroll over a time axis of unknown length, got "
+                f"shape {first}. "
                 "Give Input a shape with the length, or set unroll=False."
             )
         batch = first[1 if self.time_major else 0]
         if self.stateful and batch is None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': If a RNN is stateful, it needs to know its batch size, got shape "
+                f"{type(self).__name__} '{self.name}': If a RNN is stateful, it needs to know its batch size, "
+                "got shape "
                 f"{first}. Give Input a batch_size, or batch_input_shape to the first layer of a Sequential model."
             )
         self._batch_size = batch if self.stateful else None
@@ -199,7 +202,8 @@ class RNN(Layer):
         self._build_inside(step_shape)
         if self._num_constants and "constants" not in self._cell_parameters():
             raise ValueError(
-                f"RNN '{self.name}': its cell {type(self.cell).__name__} does not take constants, got {self._num_constants}. "
+                f"RNN '{self.name}': its cell {type(self.cell).__name__} does not take constants, got "
+                f"{self._num_constants}. "
                 "Give the cell's call() a parameter `constants`."
             )
         self.loop = CellLoop(self.cell, **options, constants=self._num_constants)
@@ -268,7 +272,8 @@ class RNN(Layer):
         wanted = self._state_shapes()
         if len(states) != len(wanted):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': Layer has {len(wanted)} states but was passed {len(states)} initial "
+                f"{type(self).__name__} '{self.name}': Layer has {len(wanted)} states but was passed "
+                f"{len(states)} initial "
                 f"states, of shapes {[tuple(s.shape) for s in states]}."
             )
         for state, shape in zip(states, wanted, strict=True):
@@ -278,7 +283,8 @@ class RNN(Layer):
             ):
                 raise ValueError(
                     f"{type(self).__name__} '{self.name}': An `initial_state` was passed that is not compatible with "
-                    f"`cell.state_size`: got shapes {[tuple(s.shape) for s in states]}, expected {[(None, *w) for w in wanted]}."
+                    f"`cell.state_size`: got shapes {[tuple(s.shape) for s in states]}, expected "
+                    f"{[(None, *w) for w in wanted]}."
                 )
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -354,11 +360,10 @@ class RNN(Layer):
         config = super().get_config()
         for name in ("unroll", "time_major"):
             config.setdefault(name, getattr(self, name))
-        if hasattr(type(self.cell), "implementation") or "implementation" in self.cell.__dict__:
-            if "cell" not in config:
-                config["implementation"] = self.cell.implementation
-        if getattr(self.cell, "seed", None) is not None and "cell" not in config:
-            config["seed"] = self.cell.seed
+        if "cell" not in config:
+            for name in ("implementation", "seed"):
+                if getattr(self.cell, name, None) is not None:
+                    config[name] = getattr(self.cell, name)
         if self._num_constants:
             config["num_constants"] = self._num_constants
         if self.zero_output_for_mask:

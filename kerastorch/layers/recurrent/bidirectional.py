@@ -12,6 +12,7 @@ from kerastorch.graph import KerasTensor, is_symbolic, name_scope, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.recurrent.base import RNN, _listed
 from kerastorch.layers.recurrent.cells import _plain
+from kerastorch.layers.wrapper import Wrapper
 from kerastorch.registry import custom_object_scope, deserialize, serialize
 
 __all__ = ["Bidirectional"]
@@ -19,12 +20,12 @@ __all__ = ["Bidirectional"]
 _MODES = ("sum", "mul", "ave", "concat", None)
 
 
-class Bidirectional(Layer):
+class Bidirectional(Wrapper):
     """A recurrent layer taken over a sequence forwards and, with weights of its own, backwards.
 
     layer: an RNN layer; it serves as a pattern for the two. merge_mode: how the two outputs become one: 'concat' (last
     axis), 'sum', 'mul', 'ave', or None for a list of both. backward_layer: the second, where it is to differ.
-    With return_state, a list: the output(s), the forward layer's states, the backward layer's. `initial_state` likewise.
+    With return_state, a list: the output(s), the forward layer's states, the backward's. `initial_state` likewise.
     Shapes: as the layer's, its last axis doubled by 'concat'. Masked steps give 0 where sequences are returned.
     Raises ValueError for what is no layer, an unknown merge_mode, and two layers that do not go together.
     Keras: tf.keras.layers.Bidirectional; torch: two modules of kerastorch.nn.recurrent.
@@ -42,8 +43,9 @@ class Bidirectional(Layer):
     ) -> None:
         _check(layer, merge_mode, backward_layer)
         kwargs.setdefault("trainable", layer.trainable)
-        super().__init__(weights=weights, **kwargs)
-        object.__setattr__(self, "layer", layer)  # a pattern: no weights of this layer
+        # Past Wrapper's, and past nn.Module's registration: the layer is a pattern, its weights are none of this one's.
+        Layer.__init__(self, weights=weights, **kwargs)
+        object.__setattr__(self, "layer", layer)
         self.merge_mode = merge_mode
         self._backward_config = None if backward_layer is None else serialize(backward_layer)
         self.forward_layer = _copy_of(layer)
@@ -54,12 +56,14 @@ class Bidirectional(Layer):
             ours, theirs = getattr(self.forward_layer, name), getattr(self.backward_layer, name)
             if ours != theirs:
                 raise ValueError(
-                    f"Bidirectional '{self.name}': forward and backward layer must have the same {name}, got {ours!r} and "
+                    f"Bidirectional '{self.name}': forward and backward layer must have the same {name}, got "
+                    f"{ours!r} and "
                     f"{theirs!r}."
                 )
         if self.forward_layer.go_backwards == self.backward_layer.go_backwards:
             raise ValueError(
-                f"Bidirectional '{self.name}': forward and backward layer must have different values of go_backwards, got "
+                f"Bidirectional '{self.name}': forward and backward layer must have different values of "
+                "go_backwards, got "
                 f"{self.forward_layer.go_backwards!r} for both."
             )
         for inner in (self.forward_layer, self.backward_layer):
@@ -89,7 +93,8 @@ class Bidirectional(Layer):
             return super().__call__(inputs, **kwargs)
         if (len(inputs) - 1 - self._num_constants) % 2:
             raise ValueError(
-                f"Bidirectional '{self.name}': `initial_state` must be a list of the forward layer's states and then as many "
+                f"Bidirectional '{self.name}': `initial_state` must be a list of the forward layer's states and "
+                "then as many "
                 f"of the backward layer's, got {len(inputs) - 1 - self._num_constants}."
             )
         if is_symbolic(inputs):
@@ -248,7 +253,7 @@ class Bidirectional(Layer):
 
 def _check(layer: Any, merge_mode: Any, backward_layer: Any) -> None:
     for name, value in (("layer", layer), ("backward_layer", backward_layer)):
-        if value is not None and not isinstance(value, Layer) or layer is None:
+        if (value is not None and not isinstance(value, Layer)) or layer is None:
             raise ValueError(f"Bidirectional: {name} must be a Layer, got {value!r}.")
         missing = [
             a
@@ -257,7 +262,8 @@ def _check(layer: Any, merge_mode: Any, backward_layer: Any) -> None:
         ]
         if missing:
             raise ValueError(
-                f"Bidirectional: {name} must be a recurrent layer, got {type(value).__name__} '{value.name}', which has no "
+                f"Bidirectional: {name} must be a recurrent layer, got {type(value).__name__} '{value.name}', "
+                "which has no "
                 f"{', '.join(missing)}. Give an RNN, LSTM, GRU, or a layer with these attributes."
             )
     if merge_mode not in _MODES:

@@ -81,8 +81,8 @@ class AbstractRNNCell(Layer):
 class BuiltInCell(Layer):
     """A cell around one torch module: what SimpleRNNCell, LSTMCell and GRUCell share.
 
-    Shapes: (batch, in), states (batch, units) -> (batch, units) and the new states. Within an RNN the torch module is the
-    one that goes over time (`sequence`), alone the one that takes a step (`step`).
+    Shapes: (batch, in), states (batch, units) -> (batch, units) and the new states. Within an RNN the torch module is
+    the one that goes over time (`sequence`), alone the one that takes a step (`step`).
     """
 
     step: type[nn.Module]
@@ -142,7 +142,8 @@ class BuiltInCell(Layer):
         size = input_shape[-1]
         if size is None:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': the last axis of the input must be known to make the kernel, got "
+                f"{type(self).__name__} '{self.name}': the last axis of the input must be known to make the "
+                "kernel, got "
                 f"shape {tuple(input_shape)}. Give Input a shape, e.g. Input((None, 8))."
             )
         made = self.step if self.over_time is None else self.sequence
@@ -195,8 +196,8 @@ def _one_step(module: nn.Module, step: type[nn.Module]) -> Callable[..., Any]:
 _NAMES = {
     getattr(activations, name): name
     for name in (
-        "linear tanh sigmoid relu hard_sigmoid hard_sigmoid_keras3 elu selu gelu swish softplus softsign softmax exponential "
-        "mish"
+        "linear tanh sigmoid relu hard_sigmoid hard_sigmoid_keras3 elu selu gelu swish softplus softsign softmax "
+        "exponential mish"
     ).split()
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.recurrent.base import RNN
@@ -20,7 +21,7 @@ __all__ = ["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"]
 class _ConvLSTMCell(LSTMCell, SpatialLayer):
     """Holds the weights of a ConvLSTM; the layer calls its torch module."""
 
-    sequence = TorchConvLSTM
+    sequence: type[nn.Module] = TorchConvLSTM
 
     def __init__(
         self,
@@ -181,7 +182,8 @@ class ConvLSTM(RNN):
         super()._set_spec(shape)
         if self.stateful and None in self._output_shapes(tuple(shape))[1][0]:
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': If a RNN is stateful, it needs to know its batch size, and the number "
+                f"{type(self).__name__} '{self.name}': If a RNN is stateful, it needs to know its batch size, "
+                "and the number "
                 f"of rows and columns, got shape {tuple(shape)}. Give Input a batch_shape with all of them."
             )
         self._state_shape = self._output_shapes(tuple(shape))[1][0][1:]
@@ -198,7 +200,8 @@ class ConvLSTM(RNN):
         if len(states) != 2 or any(len(s.shape) != self.rank + 2 or s.shape[axis] != self.filters for s in states):
             raise ValueError(
                 f"{type(self).__name__} '{self.name}': An `initial_state` was passed that is not compatible with "
-                f"`cell.state_size`: got shapes {[tuple(s.shape) for s in states]}, expected two with {self.filters} channels."
+                f"`cell.state_size`: got shapes {[tuple(s.shape) for s in states]}, expected two with "
+                f"{self.filters} channels."
             )
 
     def get_initial_state(self, inputs: Any) -> list[torch.Tensor]:
@@ -246,7 +249,7 @@ class ConvLSTM1D(ConvLSTM):
 class ConvLSTM2D(ConvLSTM):
     """A convolutional LSTM over sequences of images.
 
-    Shapes: (batch, time, rows, columns, channels) -> (batch, rows, columns, filters), time before with return_sequences.
+    Shapes: (batch, time, rows, columns, channels) -> (batch, rows, columns, filters), time before it in sequences.
     kernel: (*window, channels, 4 * filters); recurrent_kernel: (*window, filters, 4 * filters); bias: (4 * filters,).
     Other arguments: see `LSTM` and `Conv2D`. Raises ValueError as `Conv2D` and `RNN` do.
     Keras: tf.keras.layers.ConvLSTM2D; torch: nn.Conv2d's function, in a loop.

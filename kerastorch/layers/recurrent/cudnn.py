@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ __all__ = ["CuDNNGRU", "CuDNNLSTM"]
 
 
 def _to_torch(kernel: torch.Tensor, gates: int) -> torch.Tensor:
-    """(in, gates * units) -> (gates * units, in). cuDNN reads each gate's (in, units) numbers in a row as (units, in)."""
+    """(in, gates * units) -> (gates * units, in). cuDNN reads a gate's (in, units) numbers in a row as (units, in)."""
     blocks = [k.reshape(k.shape[1], k.shape[0]) for k in kernel.chunk(gates, 1)]
     return torch.cat(blocks, 0)
 
@@ -27,21 +28,30 @@ def _to_keras(weight: torch.Tensor, gates: int) -> torch.Tensor:
     return torch.cat(blocks, 1)
 
 
-def _halves_swapped(bias: torch.Tensor) -> torch.Tensor:
-    """(2, 3 * units) with update and reset swapped in each row."""
-    return _swapped(bias)
+def _in_two(bias: torch.Tensor) -> torch.Tensor:
+    return bias.reshape(2, -1)
 
 
-LSTM_KERNEL = Layout("cuDNN's LSTM kernel", lambda x: _to_keras(x, 4), lambda x: _to_torch(x, 4))
-LSTM_BIAS = Layout("cuDNN's LSTM biases in one", lambda x: x.flatten(), lambda x: x.reshape(2, -1))
-GRU_KERNEL = Layout(
-    "cuDNN's GRU kernel, gates z, r, h", lambda x: _swapped(_to_keras(x, 3)), lambda x: _to_torch(_swapped(x), 3)
-)
-GRU_BIAS = Layout(
-    "cuDNN's GRU biases in one, gates z, r, h",
-    lambda x: _halves_swapped(x).flatten(),
-    lambda x: _halves_swapped(x.reshape(2, -1)),
-)
+def _gru_to_keras(weight: torch.Tensor) -> torch.Tensor:
+    return _swapped(_to_keras(weight, 3))
+
+
+def _gru_to_torch(kernel: torch.Tensor) -> torch.Tensor:
+    return _to_torch(_swapped(kernel), 3)
+
+
+def _gru_bias_to_keras(bias: torch.Tensor) -> torch.Tensor:
+    return _swapped(bias).flatten()
+
+
+def _gru_bias_to_torch(bias: torch.Tensor) -> torch.Tensor:
+    return _swapped(_in_two(bias))
+
+
+LSTM_KERNEL = Layout("cuDNN's LSTM kernel", partial(_to_keras, gates=4), partial(_to_torch, gates=4))
+LSTM_BIAS = Layout("cuDNN's LSTM biases in one", torch.flatten, _in_two)
+GRU_KERNEL = Layout("cuDNN's GRU kernel, gates z, r, h", _gru_to_keras, _gru_to_torch)
+GRU_BIAS = Layout("cuDNN's GRU biases in one, gates z, r, h", _gru_bias_to_keras, _gru_bias_to_torch)
 
 
 class _CuDNNLSTMCell(LSTMCell):
@@ -84,7 +94,8 @@ class _CuDNNRNN(RNN):
         """The output, or, with return_state, the list of the output and the final states."""
         if mask is not None and any(m is not None for m in (mask if isinstance(mask, (list, tuple)) else [mask])):
             raise ValueError(
-                f"{type(self).__name__} '{self.name}': masking is not supported for cuDNN's layers. Use LSTM or GRU instead."
+                f"{type(self).__name__} '{self.name}': masking is not supported for cuDNN's layers. Use LSTM or "
+                "GRU instead."
             )
         return super().call(inputs, None, training, initial_state)
 

@@ -15,15 +15,23 @@ __all__ = ["GRU", "GRUCell"]
 
 
 def _swapped(x: torch.Tensor) -> torch.Tensor:
-    """The first two of three blocks of the last axis swapped: Keras has update, reset, new; torch reset, update, new."""
+    """Swaps two of the last axis's three blocks: update, reset, new in Keras; reset, update, new in torch."""
     first, second, third = x.chunk(3, -1)
     return torch.cat([second, first, third], -1)
 
 
+def _kernel_to_keras(x: torch.Tensor) -> torch.Tensor:
+    return _swapped(x.transpose(0, 1))
+
+
+def _kernel_to_torch(x: torch.Tensor) -> torch.Tensor:
+    return _swapped(x).transpose(0, 1)
+
+
 GRU_KERNEL = Layout(
     "GRU kernel: gates r, z, n by rows in torch, z, r, h by columns in Keras",
-    lambda x: _swapped(x.transpose(0, 1)),
-    lambda x: _swapped(x).transpose(0, 1),
+    _kernel_to_keras,
+    _kernel_to_torch,
 )
 GRU_BIAS = Layout("GRU bias: gates r, z, n in torch, z, r, h in Keras", _swapped, _swapped)
 

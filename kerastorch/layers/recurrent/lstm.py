@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from kerastorch.layers.recurrent.base import RNN
 from kerastorch.layers.recurrent.cells import WEIGHT_OPTIONS, BuiltInCell, of_cell, options_for
@@ -18,13 +19,14 @@ class LSTMCell(BuiltInCell):
     """A step of an LSTM (Hochreiter and Schmidhuber, 1997).
 
     Shapes: (batch, in), [h, c] of (batch, units) -> (batch, units), [h, c].
-    kernel: (in, 4 * units); recurrent_kernel: (units, 4 * units); bias: (4 * units,); gates input, forget, cell, output.
-    unit_forget_bias: the forget gate's bias begins at 1. implementation (keyword): 1 drops inputs for each gate by itself.
+    kernel: (in, 4 * units); recurrent_kernel: (units, 4 * units); bias: (4 * units,); gates: input, forget, cell, out.
+    unit_forget_bias: the forget gate's bias begins at 1. implementation (keyword): 1 drops inputs for each gate alone.
     Raises ValueError where units is no positive int, or the last axis is unknown.
     Keras: tf.keras.layers.LSTMCell.
     """
 
-    step, sequence = torch_recurrent.LSTMCell, torch_recurrent.LSTM
+    step: type[nn.Module] = torch_recurrent.LSTMCell
+    sequence: type[nn.Module] = torch_recurrent.LSTM
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class LSTM(RNN):
     """A long short-term memory network (Hochreiter and Schmidhuber, 1997).
 
     Shapes: (batch, time, in) -> (batch, units), or (batch, time, units) with return_sequences; states h and c.
-    kernel: (in, 4 * units); recurrent_kernel: (units, 4 * units); bias: (4 * units,); gates input, forget, cell, output.
+    kernel: (in, 4 * units); recurrent_kernel: (units, 4 * units); bias: (4 * units,); gates: input, forget, cell, out.
     Other arguments: see `RNN` and `LSTMCell`.
     Raises ValueError where units is no positive int, or the last axis is unknown.
     Keras: tf.keras.layers.LSTM; torch: the kernel of nn.LSTM where the activations are tanh and sigmoid.

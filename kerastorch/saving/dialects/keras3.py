@@ -11,6 +11,10 @@ from typing import Any
 
 __all__ = ["canonical"]
 
+_AUGMENTING = (
+    "AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp", "Pipeline", "RandAugment",
+    "Resizing", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization",
+)  # fmt: skip
 _BESIDE = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
 
 
@@ -44,24 +48,27 @@ def _mapping(config: Mapping[str, Any]) -> Any:
         return registered if registered and registered != inner else inner
     if registered and not module.startswith(("keras", "tf_keras", "tensorflow")):
         name = registered
-    result = {key: canonical(value) for key, value in config.items() if key not in _BESIDE}
+    beside = _BESIDE if "inbound_nodes" not in config else tuple(key for key in _BESIDE if key != "shared_object_id")
+    result = {key: canonical(value) for key, value in config.items() if key not in beside}
     result["class_name"] = name
     if isinstance(inner, Mapping):
         result["config"] = _arguments(name, result["config"])
     if "inbound_nodes" in config:
-        result["inbound_nodes"] = [_node(canonical(node)) for node in config["inbound_nodes"]]
+        result["inbound_nodes"] = [_node(canonical(node), name) for node in config["inbound_nodes"]]
     return result
 
 
 def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """One layer's arguments: those whose name changed between the generations."""
-    if name == "InputLayer" and "batch_shape" in config:
-        config["batch_input_shape"] = config.pop("batch_shape")
-    elif "batch_shape" in config and "batch_input_shape" not in config:
+    if (name == "InputLayer" and "batch_shape" in config) or (
+        "batch_shape" in config and "batch_input_shape" not in config
+    ):
         config["batch_input_shape"] = config.pop("batch_shape")
     for key in ("quantization_config", "lora_rank", "lora_alpha"):
         if key in config and config[key] is None:
             del config[key]
+    if name == "RandomCrop" and "data_format" in config:
+        config["resize_in_inference"] = False
     if name == "LeakyReLU" and "negative_slope" in config:
         config["alpha"] = config.pop("negative_slope")
     if name == "BatchNormalization":
@@ -71,11 +78,14 @@ def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _node(node: Any) -> Any:
+def _node(node: Any, name: str) -> Any:
     """Keras 3's `{'args': [...], 'kwargs': {...}}` as tf.keras 2's list of references, the keywords beside the first."""
     if not isinstance(node, Mapping) or "args" not in node:
         return node
     args, kwargs = list(node["args"]), {k: v for k, v in node.get("kwargs", {}).items() if v is not None}
+    if kwargs.get("training") is True and (name.startswith("Random") or name in _AUGMENTING):
+        # Keras 3 writes the default of these layers' `call`, and heeds the model's phase all the same.
+        del kwargs["training"]
     if len(args) > 1:
         kwargs = {**kwargs, "kerastorch_arguments": args[1:]}
     return _with_keywords(args[0] if args else [], kwargs, [True])

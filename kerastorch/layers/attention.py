@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from kerastorch.graph import KerasTensor
-from kerastorch.layers.base import Layer, shape_of
+from kerastorch.layers.base import Layer
+from kerastorch.layers.structures import shape_of
 from kerastorch.nn.attention import AttendByScores
 
 __all__ = ["AdditiveAttention", "Attention"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -21,7 +21,9 @@ from kerastorch import constraints, initializers, regularizers
 from kerastorch.config import standardize_dtype, torch_dtype
 from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_scope, scoped, snake_case, tensors_in
 from kerastorch.graph.names import unique_name
+from kerastorch.layers.history import NODE_PARTS, HistoryMixin
 from kerastorch.layers.input_spec import check_inputs
+from kerastorch.layers.structures import real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.layers.tracking import layers_in, settle, tracked
 from kerastorch.layers.weights import WeightsMixin, phase
@@ -45,7 +47,7 @@ structure_version = [0]
 """Counts changes that make a lowered model stale: a new activation in a layer, a hook, another dtype."""
 
 
-class Layer(WeightsMixin, Configurable, nn.Module):
+class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
     """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
 
     trainable: whether the weights are trained. name: by default the class's name in snake case, made unique.
@@ -250,7 +252,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_symbolic(args) or (kwargs and is_symbolic(kwargs)):
             return self._call_symbolically(args, kwargs)
-        tracer = _tracer_in((args, kwargs))
+        tracer = tracer_in((args, kwargs))
         if tracer is not None:
             return tracer.call_layer(self, args, kwargs)
         return self._call_eagerly(args, kwargs)
@@ -301,7 +303,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
             return self._first_call(args, kwargs)
         first = args[0] if args else next(iter(kwargs.values()), None)
         if self.input_spec is not None:
-            check_inputs(self, self.input_spec, [tuple(x.shape) for x in _real_tensors(first)])
+            check_inputs(self, self.input_spec, [tuple(x.shape) for x in real_tensors(first)])
         parameters = self._call_parameters()
         training = kwargs.pop("training", None)
         if "training" in parameters:
@@ -324,14 +326,14 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         if self.supports_masking:
             self._set_mask(outputs, self.compute_mask(first, masks))
         if self.activity_regularizer is not None:
-            for x in _real_tensors(outputs):
+            for x in real_tensors(outputs):
                 self._losses.append(self.activity_regularizer(x) / x.shape[0])
         return outputs
 
     def _first_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         first = args[0] if args else next(iter(kwargs.values()), None)
         if self.input_spec is not None:
-            check_inputs(self, self.input_spec, [tuple(x.shape) for x in _real_tensors(first)])
+            check_inputs(self, self.input_spec, [tuple(x.shape) for x in real_tensors(first)])
         self._build_for(args, kwargs)
         with name_scope(self.name):  # sublayers may be built by the call
             return self._call_eagerly(args, kwargs)
@@ -340,9 +342,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
     def _set_mask(outputs: Any, masks: Any) -> None:
         if masks is None:
             return
-        for x, mask in zip(
-            _real_tensors(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False
-        ):
+        for x, mask in zip(real_tensors(outputs), masks if isinstance(masks, (list, tuple)) else [masks], strict=False):
             if mask is not None:
                 x._keras_mask = mask
 
@@ -400,7 +400,7 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _NODE_PARTS:
+        if name in NODE_PARTS:
             # torch asks here after a property has raised, and would tell less.
             return self._node_property(name, None)
         return nn.Module.__getattr__(self, name)
@@ -420,65 +420,6 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         """Whether lowering looks through `call`: the library wrote it, and no hook wants to see the call."""
         ours = type(self).call.__module__.startswith("kerastorch.")
         return ours and not self._forward_hooks and not self._forward_pre_hooks
-
-    # Inputs and outputs
-
-    def _node_property(self, what: str, index: int | None) -> Any:
-        nodes = self.inbound_nodes
-        if not nodes:
-            raise AttributeError(
-                f"The layer '{self.name}' has never been called, and thus has no defined {what}. Call it on an Input."
-            )
-        if index is None:
-            index = 0
-            shapes = {str(map_tensors(lambda x: x.shape, getattr(n, _NODE_PARTS[what]))) for n in nodes}
-            if len(nodes) > 1 and not (what.endswith("shape") and len(shapes) == 1):
-                raise AttributeError(
-                    f"The layer '{self.name}' has {len(nodes)} inbound nodes, so its {what} is not one thing. "
-                    f"Use get_{what}_at(node_index)."
-                )
-        if not 0 <= index < len(nodes):
-            raise ValueError(
-                f"Asked to get {what} at node {index}, but layer '{self.name}' has only {len(nodes)} inbound nodes."
-            )
-        structure = getattr(nodes[index], _NODE_PARTS[what])
-        return map_tensors(lambda x: x.shape, structure) if what.endswith("shape") else structure
-
-    @property
-    def input(self) -> Any:
-        """The KerasTensor(s) that the layer was called on; AttributeError unless it was called once."""
-        return self._node_property("input", None)
-
-    @property
-    def output(self) -> Any:
-        """The KerasTensor(s) that the layer returned; AttributeError unless it was called once."""
-        return self._node_property("output", None)
-
-    @property
-    def input_shape(self) -> Any:
-        """The shape(s) that the layer was called on."""
-        return self._node_property("input_shape", None)
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape(s) that the layer returned."""
-        return self._node_property("output_shape", None)
-
-    def get_input_at(self, node_index: int) -> Any:
-        """The KerasTensor(s) of the call numbered `node_index`."""
-        return self._node_property("input", node_index)
-
-    def get_output_at(self, node_index: int) -> Any:
-        """The KerasTensor(s) returned by the call numbered `node_index`."""
-        return self._node_property("output", node_index)
-
-    def get_input_shape_at(self, node_index: int) -> Any:
-        """The input shape(s) of the call numbered `node_index`."""
-        return self._node_property("input_shape", node_index)
-
-    def get_output_shape_at(self, node_index: int) -> Any:
-        """The output shape(s) of the call numbered `node_index`."""
-        return self._node_property("output_shape", node_index)
 
     # Config and state
 
@@ -519,14 +460,6 @@ class Layer(WeightsMixin, Configurable, nn.Module):
         return f"<kerastorch.{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_NODE_PARTS = {
-    "input": "first_argument",
-    "output": "outputs",
-    "input_shape": "first_argument",
-    "output_shape": "outputs",
-}
-
-
 def _library_class(cls: type) -> type | None:
     """The first class of the library among a class's bases, itself included."""
     return next((c for c in cls.__mro__ if c.__module__.startswith("kerastorch.") and "__init__" in c.__dict__), None)
@@ -548,20 +481,6 @@ def _free_key(module: nn.Module, key: str) -> str:
     return key
 
 
-def _real_tensors(structure: Any) -> list[torch.Tensor]:
-    if isinstance(structure, torch.Tensor):
-        return [structure]
-    return [x for x in pytree.tree_leaves(structure) if isinstance(x, torch.Tensor)]
-
-
-def _tracer_in(structure: Any) -> Any:
-    if isinstance(structure, fx.Proxy):
-        return structure.tracer
-    if isinstance(structure, (list, tuple)):
-        return next((t for t in map(_tracer_in, structure) if t is not None), None)
-    return _tracer_in(list(structure.values())) if isinstance(structure, dict) else None
-
-
 def symbolic_masks(structure: Any) -> Any:
     """The masks that the tensors in a structure will have when the graph runs, as KerasTensors, None for those without."""
     if isinstance(structure, (list, tuple)):
@@ -579,22 +498,3 @@ def symbolic_masks(structure: Any) -> Any:
         if isinstance(after, (list, tuple)) and isinstance(node.outputs, (list, tuple))
         else after
     )
-
-
-def shape_of(structure: Any) -> Any:
-    """The shapes of the tensors in a structure, in that structure; other values are left out of lists."""
-    if isinstance(structure, (list, tuple)):
-        shapes = [shape_of(x) for x in structure]
-        return [shape for shape in shapes if shape is not None]
-    if isinstance(structure, dict):
-        return {key: shape_of(x) for key, x in structure.items()}
-    return tuple(structure.shape) if hasattr(structure, "shape") else None
-
-
-def shape_map(function: Callable[[tuple], Any], shapes: Any) -> Any:
-    """`function(shape)` for each shape in nested lists and dicts of shapes."""
-    if isinstance(shapes, dict):
-        return {key: shape_map(function, value) for key, value in shapes.items()}
-    if all(isinstance(n, (int, np.integer)) or n is None for n in shapes):
-        return function(tuple(shapes))
-    return type(shapes)(shape_map(function, shape) for shape in shapes)

@@ -12,8 +12,9 @@ from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor, Node
 from kerastorch.graph.names import unique_name
-from kerastorch.layers.base import Layer, shape_map
+from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
+from kerastorch.layers.structures import shape_map, shape_of
 from kerastorch.variables import IDENTITY, TRANSPOSED
 
 __all__ = [
@@ -390,8 +391,6 @@ class Lambda(Layer):
         if self._output_shape is None:
             return super().compute_output_spec(*args, **kwargs)
         first = args[0] if args else next(iter(kwargs.values()))
-        from kerastorch.layers.base import shape_of
-
         input_shape = shape_of(first)
         if callable(self._output_shape):
             return shape_map(lambda s: KerasTensor(s, self.compute_dtype), self._output_shape(input_shape))

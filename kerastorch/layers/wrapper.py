@@ -9,8 +9,9 @@ from torch.utils import _pytree as pytree
 
 from kerastorch import registry
 from kerastorch.graph import KerasTensor, map_tensors
-from kerastorch.layers.base import Layer, shape_map, shape_of
+from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
+from kerastorch.layers.structures import shape_map, shape_of
 
 __all__ = ["TimeDistributed", "Wrapper"]
 

@@ -8,7 +8,12 @@ from typing import Any
 from torch import nn
 
 from kerastorch import saving
+from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
+from kerastorch.layers.structures import shape_map
+from kerastorch.layers.symbolic import infer_outputs
+from kerastorch.lowering import source
+from kerastorch.models import plot
 from kerastorch.models.summary import print_summary
 from kerastorch.registry import custom_object_scope
 from kerastorch.training.predict import predict, predict_on_batch
@@ -101,14 +106,10 @@ class Model(Layer):
         print_summary(self, line_length, positions, print_fn or print, expand_nested, show_trainable, layer_range)
 
     def build(self, input_shape: Any) -> None:
-        """Builds a subclassed model by calling it on zeros of the given shape(s)."""
+        """Builds a subclassed model by running its `call` on tensors without values, of the given shape(s)."""
         if type(self).call is Model.call or self.built:
             self.built = True
             return
-        from kerastorch.graph import KerasTensor
-        from kerastorch.layers.base import shape_map
-        from kerastorch.layers.symbolic import infer_outputs
-
         inputs = shape_map(lambda shape: KerasTensor(tuple(shape), self.compute_dtype), input_shape)
         infer_outputs(self._infer, (inputs,), {}, self.name, self)
         self.built = True
@@ -188,28 +189,20 @@ class Model(Layer):
         Its class was made from readable source: `inspect.getsource(type(module))`, or `torch_source()`.
         Raises ValueError, naming them, for layers whose code cannot be turned into torch modules and functions.
         """
-        from kerastorch.lowering.source import to_torch
-
-        return to_torch(self._drawn())
+        return source.to_torch(self._drawn())
 
     def torch_source(self, class_name: str | None = None) -> str:
         """The Python source of the class of `to_torch()`: needs torch only."""
-        from kerastorch.lowering.source import torch_source
-
-        return torch_source(self._drawn(), class_name)
+        return source.torch_source(self._drawn(), class_name)
 
     def lowered(self) -> Any:
         """The torch.fx.GraphModule that the model runs as, on the model's own torch modules."""
-        from kerastorch.lowering.source import graph_module
-
-        return graph_module(self._drawn())
+        return source.graph_module(self._drawn())
 
     def plot_torch(self, x: Any = None, to_file: Any = None, **kwargs: Any) -> Any:
         """Draws torch's autograd graph of the output for `x` (by default zeros) with torchviz; returns the graphviz
         source object, written to `to_file` (.png, .svg, .pdf, .dot) where given."""
-        from kerastorch.models.plot import plot_torch
-
-        return plot_torch(self, x, to_file, **kwargs)
+        return plot.plot_torch(self, x, to_file, **kwargs)
 
     def _drawn(self) -> Any:
         if not isinstance(self, _functional()):
@@ -218,11 +211,6 @@ class Model(Layer):
                 "torch graph. It is a torch.nn.Module as it is."
             )
         return self
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the inputs."""
-        return []
 
 
 def _functional() -> type:

@@ -10,7 +10,7 @@ from torch import nn
 
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
-from kerastorch.layers.core import Input, InputLayer
+from kerastorch.layers.core import Input, InputLayer, TorchModuleWrapper
 from kerastorch.models.functional import Functional
 from kerastorch.models.model import Model
 from kerastorch.registry import custom_object_scope, deserialize, serialize
@@ -40,8 +40,6 @@ class Sequential(Functional):
         if isinstance(layer, KerasTensor) and layer.node is not None:
             layer = layer.node.layer
         if isinstance(layer, nn.Module) and not isinstance(layer, Layer):
-            from kerastorch.layers.core import TorchModuleWrapper
-
             layer = TorchModuleWrapper(layer)
         if not isinstance(layer, Layer):
             raise TypeError(f"The added layer must be a Layer, got {type(layer).__name__}: {layer!r}.")

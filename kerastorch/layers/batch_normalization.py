@@ -129,7 +129,7 @@ class BatchNormalization(AffineMixin, Layer):
         for n in self._channels:
             size *= n
         epsilon = max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon
-        momentum = 1.0 - self.momentum
+        momentum = round(1.0 - self.momentum, 12)  # 0.01, not 0.010000000000000009
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         if self.synchronized and distributed and get_device().type == "cuda" and self.scale and self.center:
             self.norm: nn.Module = nn.SyncBatchNorm(size, epsilon, momentum, device="meta")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import keyword
 import linecache
 import operator
 import re
@@ -78,6 +79,7 @@ class _Writer:
         self.model = model
         self.class_name = class_name or _class_name(model.name)
         self.traced: Traced = self._trace()
+        self._names = self._named()
         self.given: dict[str, nn.Module] = {}
         self.carried: dict[str, str] = {}
         self.lent = {
@@ -85,6 +87,23 @@ class _Writer:
             for name, module in self.traced.modules.items()
             if isinstance(module, Layer) or type(module).__name__ == "_Constant"
         }
+
+    def _named(self) -> dict[fx.Node, str]:
+        """A variable for each node: numbered anew, since passes have left gaps."""
+        names: dict[fx.Node, str] = {}
+        counts: dict[str, int] = {}
+        taken = {node.name for node in self._placeholders()}
+        for node in self.traced.graph.nodes:
+            base = node.name if node.op == "placeholder" else re.sub(r"_\d+$", "", node.name)
+            if node.op == "call_module":
+                base = str(node.target)
+            name = base
+            while node.op != "placeholder" and (name in taken or keyword.iskeyword(name)):
+                counts[base] = counts.get(base, 0) + 1
+                name = f"{base}_{counts[base]}"
+            taken.add(name)
+            names[node] = name
+        return names
 
     def _trace(self) -> Traced:
         try:
@@ -265,12 +284,14 @@ class _Writer:
             if node.meta.get("layer") is not layer and node.meta.get("layer") is not None:
                 layer = node.meta["layer"]
                 lines.append(f"# {layer.name} ({type(layer).__name__})")
-            lines.append(f"{node.name} = {self._expression(node)}")
+            lines.append(f"{self._names[node]} = {self._expression(node)}")
         return lines
 
     def _expression(self, node: fx.Node) -> str:
         args = [self._value(a) for a in node.args]
-        keywords = [f"{key}={self._value(a)}" for key, a in node.kwargs.items()]
+        defaults = _defaults(node.target) if node.op == "call_function" else {}
+        given = {key: a for key, a in node.kwargs.items() if key not in defaults or a is not defaults[key]}
+        keywords = [f"{key}={self._value(a)}" for key, a in given.items() if key != "_stacklevel"]
         if node.op == "call_module":
             return f"self.{node.target}({', '.join((*args, *keywords))})"
         if node.op == "call_method":
@@ -313,7 +334,7 @@ class _Writer:
             if x.op == "get_attr":
                 target, _, key = str(x.target).partition(".")
                 return f"self.{target}_{key}" if target in self.lent else f"self.{x.target}"
-            return x.name
+            return self._names[x]
         if isinstance(x, (list, tuple)) and not isinstance(x, torch.Size):
             inner = ", ".join(self._value(y) for y in x)
             return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' if len(x) == 1 else ''})"
@@ -345,6 +366,14 @@ def _constructor_call(module: nn.Module) -> str | None:
         if value != parameter.default or parameter.default is parameter.empty:
             given.append(repr(value) if parameter.default is parameter.empty else f"{name}={value!r}")
     return f"nn.{type(module).__name__}({', '.join(given)})"
+
+
+def _defaults(function: Any) -> dict[str, Any]:
+    """A function's defaults, where it tells them."""
+    try:
+        return {p.name: p.default for p in inspect.signature(function).parameters.values()}
+    except ValueError:  # torch's builtins do not
+        return {}
 
 
 def _class_name(name: str) -> str:

@@ -12,9 +12,8 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from kerastorch.config import get_device, set_device, torch_dtype
@@ -25,12 +24,16 @@ from kerastorch.saving.report import LoadReport
 from kerastorch.saving.text import BACKEND, KERAS_VERSION, model_from_config, to_json
 from kerastorch.variables import deferred_initialization
 
+if TYPE_CHECKING:
+    import h5py
+
 __all__ = ["StoredLayer", "load_model", "load_weights", "save_model", "save_weights"]
 
 _ATTRIBUTE_LIMIT = 64512
 """Bytes that HDF5 can hold in one attribute of an object header; longer lists are split over several."""
 
-StoredLayer = tuple[str, list[tuple[str, h5py.Dataset]]]
+StoredLayer = tuple[str, list[tuple[str, Any]]]
+"""A layer's name in a file, and its weights: their names and h5py data sets."""
 
 
 # Writing
@@ -43,6 +46,8 @@ def save_model(
 
     Raises ValueError for another format, FileExistsError where a file is there and `overwrite` is false.
     """
+    import h5py
+
     _check_format(filepath, save_format)
     check_overwrite(filepath, overwrite)
     described = json.loads(to_json(model))
@@ -61,6 +66,8 @@ def save_model(
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True, save_format: str | None = None) -> None:
     """Writes the weights to an h5 file, atomically. Raises as `save_model`, and ValueError for a model without weights yet."""
+    import h5py
+
     _check_format(filepath, save_format)
     check_overwrite(filepath, overwrite)
     if not model.built:
@@ -179,6 +186,8 @@ def _float_dtype(dtype: Any) -> Any:
 
 
 def _open(filepath: Any) -> h5py.File:
+    import h5py
+
     if isinstance(filepath, (str, os.PathLike)):
         path = Path(filepath)
         if not path.exists():
@@ -278,6 +287,8 @@ def read_names(group: h5py.Group, attribute: str) -> list[str]:
 
 def read_layers(group: h5py.Group, filepath: Any) -> list[StoredLayer]:
     """The layers in a group of weights, in order, each with its weights' names and data sets."""
+    import h5py
+
     if "layer_names" not in group.attrs and "layer_names0" not in group.attrs:
         raise ValueError(
             f"{filepath} holds no Keras weights: the attribute layer_names is missing. It holds {list(group)[:8]}."
@@ -299,6 +310,8 @@ def read_layers(group: h5py.Group, filepath: Any) -> list[StoredLayer]:
 
 def _training_state(file: h5py.File) -> dict[str, Any] | None:
     """What the file holds of compile(): kept as it is, and written back."""
+    import h5py
+
     kept: dict[str, Any] = {}
     if "training_config" in file.attrs:
         kept["attributes"] = {"training_config": _text(file.attrs["training_config"])}

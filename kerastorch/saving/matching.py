@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import h5py
 import numpy as np
 
 from kerastorch.saving.report import LoadReport
@@ -12,8 +11,8 @@ from kerastorch.variables import Variable
 
 __all__ = ["Pair", "assign_all", "match_by_name", "match_by_order", "pair_weights", "stored_order"]
 
-Pair = tuple[Variable, str, h5py.Dataset, str]
-"""A weight, the place of its value in the file, the value, and the rule by which they met."""
+Pair = tuple[Variable, str, Any, str]
+"""A weight, the place of its value in the file, the value (an h5py data set), and the rule by which they met."""
 
 
 def _tail(name: str) -> str:
@@ -21,7 +20,7 @@ def _tail(name: str) -> str:
     return name.removesuffix(":0").rpartition("/")[2]
 
 
-def pair_weights(layer_name: str, variables: list[Variable], stored: list[tuple[str, h5py.Dataset]]) -> list[Pair]:
+def pair_weights(layer_name: str, variables: list[Variable], stored: list[tuple[str, Any]]) -> list[Pair]:
     """Pairs one layer's weights with those stored for it: by name where all names agree, else in order."""
     names = {name.removesuffix(":0"): (name, data) for name, data in stored}
     own = [v.path for v in variables]
@@ -44,7 +43,7 @@ def stored_order(layer: Any) -> list[Variable]:
     return list({id(v): v for v in (*layer.trainable_weights, *layer.non_trainable_weights)}.values())
 
 
-def _problem(layer: Any, variables: list[Variable], name: str, stored: list[tuple[str, h5py.Dataset]]) -> str | None:
+def _problem(layer: Any, variables: list[Variable], name: str, stored: list[tuple[str, Any]]) -> str | None:
     """Why the stored weights do not fit the layer, or None."""
     if len(variables) != len(stored):
         return (

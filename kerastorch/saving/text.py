@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from kerastorch.registry import deserialize, find, serialize
 from kerastorch.saving.dialects import canonical
 
@@ -47,6 +45,8 @@ def to_json(model: Any, **kwargs: Any) -> str:
 
 def to_yaml(model: Any, **kwargs: Any) -> str:
     """The same as `to_json`, as YAML of plain values."""
+    import yaml
+
     return yaml.safe_dump(_described(model), **{"sort_keys": False, **kwargs})
 
 
@@ -91,6 +91,8 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
 
 def model_from_yaml(yaml_string: str, custom_objects: Any = None) -> Any:
     """A model with new weights; only plain YAML values are read. ValueError for anything else."""
+    import yaml
+
     try:
         config = yaml.safe_load(yaml_string)
     except yaml.YAMLError as error:

@@ -79,4 +79,15 @@ def words(keras: Any) -> Any:
     return keras.Model(x, layers.Dense(3)(layers.LeakyReLU()(layers.Flatten()(y))))
 
 
-MODELS = {f.__name__: f for f in (tutorial, convolutional, two_inputs, nested, three_calls, words)}
+def nested_outputs(keras: Any) -> Any:
+    """A model of two inputs and two outputs within a model, called twice, one of its outputs the whole's."""
+    layers = keras.layers
+    a, b = keras.Input((3,)), keras.Input((4,))
+    inner = keras.Model([a, b], [layers.Dense(2, name="u")(a), layers.Dense(2, name="v")(b)], name="inner")
+    x, y, z = keras.Input((3,)), keras.Input((4,)), keras.Input((3,))
+    first, second = inner([x, y])
+    third, fourth = inner([z, y])
+    return keras.Model([x, y, z], [layers.Add()([first, third]), layers.Subtract()([second, fourth]), fourth])
+
+
+MODELS = {f.__name__: f for f in (tutorial, convolutional, two_inputs, nested, nested_outputs, three_calls, words)}

@@ -13,8 +13,6 @@ from kerastorch.graph import KerasTensor, map_tensors
 
 __all__ = ["print_summary"]
 
-Row = list[str | list[str]]
-
 
 def print_summary(
     model: Any,
@@ -43,7 +41,7 @@ def print_summary(
     table = _Table(print_fn, ends, line_length)
     print_fn(f'Model: "{model.name}"')
     print_fn("_" * line_length)
-    table.row(list(headers), 0)
+    table.row(headers, 0)
     print_fn("=" * line_length)
     described = _Describe(table, expand_nested, show_trainable, not in_line)
     for layer in _selected(model.layers, layer_range):
@@ -66,25 +64,19 @@ class _Table:
     def __init__(self, print_fn: Callable[[str], Any], ends: list[int], width: int) -> None:
         self.print_fn, self.ends, self.width = print_fn, ends, width
 
-    def row(self, cells: Row, depth: int) -> None:
+    def row(self, cells: list[str], depth: int) -> None:
         """Prints one row; inside `depth` nested models it stands between that many bars."""
-        left, right = "|" * depth, "|" * depth
-        lines: list[list[str]] = []
+        columns = []
         for i, cell in enumerate(cells):
             start = self.ends[i - 1] if i else depth
-            width = self.ends[i] - start - (2 if i < len(cells) - 1 else depth)
-            parts = cell if isinstance(cell, list) else [cell]
-            lines.append([piece for part in parts for piece in _wrap(part, max(width - (1 if i == 0 else 0), 1))])
-        for n in range(max(len(pieces) for pieces in lines)):
-            text = left
-            for i, pieces in enumerate(lines):
-                piece = pieces[n] if n < len(pieces) else ""
-                text += (" " if i == 0 else "") + piece
-                text = text.ljust(self.ends[i])
-            text = text.ljust(self.width)
-            if depth:
-                text = text[: self.width - depth] + right
-            self.print_fn(text)
+            last = i == len(cells) - 1
+            columns.append(_wrap(cell, max(self.ends[i] - start - (0 if last else 3), 1)))
+        for n in range(max(len(pieces) for pieces in columns)):
+            text = "|" * depth + " "
+            for i, pieces in enumerate(columns):
+                text += pieces[n] if n < len(pieces) else ""
+                text = text.ljust(self.ends[i] - (depth if i == len(columns) - 1 else 0))
+            self.print_fn(text + "|" * depth)
 
     def gap(self, depth: int) -> None:
         """Prints an empty row."""
@@ -92,7 +84,15 @@ class _Table:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    return [text[i : i + width] for i in range(0, len(text), width)] or [""]
+    """Pieces of at most `width` characters; one ends where a tuple, dict, list or name in a list does."""
+    pieces = []
+    while text:
+        piece = text[:width]
+        ends = [piece.index(end) + len(end) for end in ("),", "},", "],", "',") if end in piece]
+        piece = piece[: min(ends)] if ends else piece
+        pieces.append(piece)
+        text = text[len(piece) :]
+    return pieces or [""]
 
 
 class _Describe:
@@ -100,7 +100,7 @@ class _Describe:
         self.table, self.expand, self.trainable, self.connections = table, expand_nested, show_trainable, connections
 
     def layer(self, layer: Any, model: Any, depth: int, last: bool = False) -> None:
-        cells: Row = [f"{layer.name} ({type(layer).__name__})", _output_shape(layer), self._count(layer)]
+        cells = [f"{layer.name} ({type(layer).__name__})", _output_shape(layer), self._count(layer)]
         if self.connections:
             cells.append(_connections(layer, model))
         if self.trainable:
@@ -111,7 +111,7 @@ class _Describe:
             width = self.table.width
             self.table.print_fn("|" * (depth + 1) + "¯" * (width - 2 * depth - 2) + "|" * (depth + 1))
             for inner in layer.layers:
-                self.layer(inner, layer, depth + 1, inner is layer.layers[-1])
+                self.layer(inner, model, depth + 1, inner is layer.layers[-1])
             self.table.print_fn("|" * depth + "¯" * (width - 2 * depth) + "|" * depth)
         elif not last:
             self.table.gap(depth)
@@ -158,18 +158,13 @@ def _output_shape(layer: Any) -> str:
     return f"[{shape}]" if type(layer).__name__ == "InputLayer" else shape
 
 
-def _connections(layer: Any, model: Any) -> list[str]:
+def _connections(layer: Any, model: Any) -> str:
     in_model = set(model._graph.nodes) if hasattr(model, "_graph") else set()
-    found = []
+    found: list[str] = []
     for node in layer.inbound_nodes:
         if node in in_model:
             found += [_place(x) for x in node.inputs]
-    if not found:
-        return ["[]"]
-    lines = [f"'{place}'," for place in found]
-    lines[0] = "[" + lines[0]
-    lines[-1] = lines[-1].rstrip(",") + "]"
-    return [lines[0], *(" " + line for line in lines[1:])]
+    return str(found)
 
 
 def _place(x: KerasTensor) -> str:

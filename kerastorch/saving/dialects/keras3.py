@@ -32,11 +32,8 @@ def _mapping(config: Mapping[str, Any]) -> Any:
     if name == "__tuple__":
         return [canonical(x) for x in config["items"]]
     if name == "DTypePolicy" and isinstance(inner, Mapping):
-        return (
-            inner["name"]
-            if not str(inner["name"]).startswith("mixed")
-            else {"class_name": "Policy", "config": dict(inner)}
-        )
+        mixed = str(inner["name"]).startswith("mixed")
+        return {"class_name": "Policy", "config": dict(inner)} if mixed else inner["name"]
     if name == "Policy" and isinstance(inner, Mapping) and not str(inner["name"]).startswith("mixed"):
         return inner["name"]
     if name == "__keras_tensor__" and isinstance(inner, Mapping):
@@ -52,10 +49,32 @@ def _mapping(config: Mapping[str, Any]) -> Any:
     result = {key: canonical(value) for key, value in config.items() if key not in beside}
     result["class_name"] = name
     if isinstance(inner, Mapping):
+        if _is_drawn_by_keras3(inner):
+            result["config"]["output_layers"] = _counted_from_zero(result["config"])
         result["config"] = _arguments(name, result["config"])
     if "inbound_nodes" in config:
         result["inbound_nodes"] = [_node(canonical(node), name) for node in config["inbound_nodes"]]
     return result
+
+
+def _is_drawn_by_keras3(config: Mapping[str, Any]) -> bool:
+    layers = config.get("layers") if "output_layers" in config else None
+    nodes = (node for layer in layers or () for node in layer.get("inbound_nodes", ()))
+    return any(isinstance(node, Mapping) for node in nodes)
+
+
+def _counted_from_zero(config: dict[str, Any]) -> Any:
+    """The outputs of a model: Keras 3 counts the calls of a nested model from 1 here, and from 0 everywhere else."""
+    nested = {layer["config"]["name"] for layer in config["layers"] if "output_layers" in layer["config"]}
+
+    def counted(x: Any) -> Any:
+        if _is_reference(x):
+            return [x[0], x[1] - 1, x[2]] if x[0] in nested else x
+        if isinstance(x, Mapping):
+            return {key: counted(value) for key, value in x.items()}
+        return [counted(y) for y in x]
+
+    return counted(config["output_layers"])
 
 
 def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -82,13 +101,20 @@ def _node(node: Any, name: str) -> Any:
     """Keras 3's `{'args': [...], 'kwargs': {...}}` as tf.keras 2's list of references, the keywords beside the first."""
     if not isinstance(node, Mapping) or "args" not in node:
         return node
-    args, kwargs = list(node["args"]), {k: v for k, v in node.get("kwargs", {}).items() if v is not None}
+    args, kwargs = (
+        list(node["args"]),
+        {k: v for k, v in node.get("kwargs", {}).items() if v is not None and not (k == "mask" and _is_empty(v))},
+    )
     if kwargs.get("training") is True and (name.startswith("Random") or name in _AUGMENTING):
         # Keras 3 writes the default of these layers' `call`, and heeds the model's phase all the same.
         del kwargs["training"]
     if len(args) > 1:
         kwargs = {**kwargs, "kerastorch_arguments": args[1:]}
     return _with_keywords(args[0] if args else [], kwargs, [True])
+
+
+def _is_empty(mask: Any) -> bool:
+    return mask is None or (isinstance(mask, list) and all(map(_is_empty, mask)))
 
 
 def _with_keywords(x: Any, kwargs: dict[str, Any], first: list[bool]) -> Any:

@@ -40,6 +40,7 @@ def table() -> str:
         doc = inspect.getdoc(cls) or ""
         keras, torch = _sources(doc)
         first = re.sub(r"\s+", " ", doc.split("\n\n")[0]).replace("|", "\\|")
+        first = re.sub(r" Keras: .*$", "", first)
         others = sorted(set(known) - {cls.__name__})
         rows.append(f"| `{cls.__name__}` | {first} | {torch} | {keras} | {', '.join(f'`{n}`' for n in others)} |")
     return HEAD + "\n".join(rows) + "\n"

@@ -144,6 +144,12 @@ class Model(Layer):
         """The outputs for one batch, as NumPy arrays."""
         return predict_on_batch(self, x)
 
+    def reset_states(self) -> None:
+        """Sets the states of all stateful recurrent layers inside back to zero. Keras: Model.reset_states."""
+        for layer in self._flatten_layers():
+            if layer is not self and layer.stateful:  # type: ignore[attr-defined]
+                layer.reset_states()  # type: ignore[attr-defined]
+
     # Files and text
 
     def save(

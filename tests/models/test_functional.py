@@ -308,3 +308,36 @@ def test_few_frames_above_the_first_torch_op():
         sys.setprofile(None)
     assert depths
     assert depths[0] <= 6
+
+
+def test_states_are_reset():
+    x = keras.Input(batch_shape=(2, 3, 4))
+    model = keras.Model(x, layers.LSTM(5, stateful=True)(x))
+    ones = np.ones((2, 3, 4))
+    first, second = model.predict(ones, verbose=0), model.predict(ones, verbose=0)
+    assert abs(first - second).max() > 1e-3
+    model.reset_states()
+    np.testing.assert_array_equal(model.predict(ones, verbose=0), first)
+
+
+def test_a_model_learns_in_a_torch_loop():
+    torch.manual_seed(0)
+    keras.config.set_random_seed(0)
+    x = keras.Input((8, 8, 3))
+    h = layers.BatchNormalization()(
+        layers.Conv2D(4, 3, activation="relu", kernel_regularizer=keras.regularizers.l2(1e-5))(x)
+    )
+    model = keras.Model(x, layers.Dense(1)(layers.GlobalAveragePooling2D()(h)))
+    images = torch.randn(64, 8, 8, 3)
+    wanted = images.mean((1, 2, 3), keepdim=True).flatten(1)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    model.train()
+    history = []
+    for _ in range(40):
+        loss = nn.functional.mse_loss(model(images), wanted) + sum(model.losses)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        history.append(loss.item())
+    assert history[-1] < history[0] / 3
+    assert (model.layers[2].moving_mean.numpy() != 0).any()

@@ -15,6 +15,7 @@ from kerastorch.graph.names import unique_name
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.structures import shape_map, shape_of
+from kerastorch.registry import get_registered_object, serialize
 from kerastorch.variables import IDENTITY, TRANSPOSED
 
 __all__ = [
@@ -402,7 +403,30 @@ class Lambda(Layer):
         config = super().get_config()
         config["function"] = getattr(self.function, "__name__", type(self.function).__name__)
         config["output_shape"] = self._output_shape if not callable(self._output_shape) else None
+        config["arguments"] = serialize(self.arguments)
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Lambda:
+        """The layer with the function that custom_objects hold under the layer's name, or under the function's own.
+
+        Raises ValueError where they hold none: code that stands in a config is never run.
+        """
+        name, written = config.get("name"), config.get("function")
+        known = [get_registered_object(key) for key in (name, written) if isinstance(key, str)]
+        function = next((f for f in known if f is not None), None)
+        if function is None:
+            raise ValueError(
+                f"Lambda '{name}': the code of its function is not taken from a config. Pass the function by the layer's "
+                f"name: custom_objects={{{name!r}: function}}."
+            )
+        shape = config.get("output_shape")
+        return cls(
+            function,
+            output_shape=tuple(shape) if isinstance(shape, (list, tuple)) else None,
+            arguments=config.get("arguments"),
+            **{key: config[key] for key in ("name", "trainable", "dtype") if key in config},
+        )
 
 
 def _parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:

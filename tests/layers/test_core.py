@@ -155,3 +155,32 @@ def test_set_device_decides_where_weights_are_made():
     finally:
         keras.set_device(None)
     assert keras.get_device().type in ("cpu", "cuda")
+
+
+def test_a_lambda_comes_back_by_the_users_own_function(tmp_path):
+    def twice(x, by):
+        return x * by
+
+    x = keras.Input((2,))
+    model = keras.Model(x, layers.Lambda(twice, arguments={"by": 3.0}, name="scale")(x))
+    model.save(tmp_path / "m.h5")
+    with pytest.raises(ValueError, match="Lambda 'scale'.*custom_objects={'scale': function}"):
+        keras.models.load_model(tmp_path / "m.h5")
+    for custom_objects in ({"scale": twice}, {"twice": twice}):
+        loaded = keras.models.load_model(tmp_path / "m.h5", custom_objects=custom_objects)
+        assert loaded(np.ones((1, 2))).tolist() == [[3.0, 3.0]]
+
+
+def test_code_in_a_config_never_runs():
+    import base64
+    import marshal
+
+    code = marshal.dumps((lambda x: __import__("os").abort()).__code__)
+    for function in (
+        ["lambda", None, None],
+        [base64.b64encode(code).decode(), None, None],
+        {"class_name": "__lambda__"},
+    ):
+        config = {"name": "bad", "function": function, "function_type": "lambda", "module": "os"}
+        with pytest.raises(ValueError, match="not taken from a config"):
+            layers.Lambda.from_config(config)

@@ -133,6 +133,21 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
         """The dtype of the computation: floating inputs are cast to it."""
         return self._compute_dtype
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the dtype is a policy such as 'mixed_bfloat16': float32 weights, computation in the lower precision."""
+        return self._policy.startswith("mixed_")
+
+    @property
+    def dtype_policy(self) -> str:
+        """The dtype, or the name of the policy. Setting it changes the computation; the weights stay as they are."""
+        return self._policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, policy: Any) -> None:
+        self._set_dtype_policy(policy)
+        structure_version[0] += 1
+
     def _set_dtype_policy(self, dtype: Any) -> None:
         if isinstance(dtype, dict):
             dtype = dtype["config"].get("name") if "config" in dtype else dtype.get("name")
@@ -148,8 +163,7 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
         if "float" in self._variable_dtype:
             probed = fn(torch.empty(0, dtype=torch_dtype(self._variable_dtype))).dtype
             if probed != torch_dtype(self._variable_dtype):
-                self._set_dtype_policy(probed)
-                structure_version[0] += 1
+                self.dtype_policy = probed
         return self
 
     # Building
@@ -318,7 +332,9 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
                         kwargs["mask"] = masks
                 else:
                     masks = None
-        if training is None or training == self.training:
+        if self.is_mixed:
+            outputs = self._call_in_mixed_precision(args, kwargs, training)
+        elif training is None or training == self.training:
             outputs = nn.Module.__call__(self, *args, **kwargs)
         else:
             with phase(self, training):
@@ -329,6 +345,15 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
             for x in real_tensors(outputs):
                 self._losses.append(self.activity_regularizer(x) / x.shape[0])
         return outputs
+
+    def _call_in_mixed_precision(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
+        """The call under torch's autocast: the weights stay as they are, the outputs get the compute dtype."""
+        low = torch_dtype(self._compute_dtype)
+        with phase(self, self.training if training is None else training), torch.autocast(self._device().type, low):
+            outputs = nn.Module.__call__(self, *args, **kwargs)
+        return pytree.tree_map(
+            lambda x: x.to(low) if isinstance(x, torch.Tensor) and x.is_floating_point() else x, outputs
+        )
 
     def _first_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         first = args[0] if args else next(iter(kwargs.values()), None)
@@ -417,9 +442,10 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
 
     @property
     def is_traceable(self) -> bool:
-        """Whether lowering looks through `call`: the library wrote it, and no hook wants to see the call."""
+        """Whether lowering looks through `call`: the library wrote it, no hook wants to see the call, and it needs no
+        autocast of its own."""
         ours = type(self).call.__module__.startswith("kerastorch.")
-        return ours and not self._forward_hooks and not self._forward_pre_hooks
+        return ours and not self._forward_hooks and not self._forward_pre_hooks and not self.is_mixed
 
     # Config and state
 

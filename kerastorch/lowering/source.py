@@ -106,6 +106,12 @@ class _Writer:
         return names
 
     def _trace(self) -> Traced:
+        mixed = [layer.name for layer in self.model._flatten_layers() if layer.is_mixed]
+        if mixed:
+            raise ValueError(
+                f"Model '{self.model.name}' cannot be written as plain torch: {mixed} compute in mixed precision. Set "
+                "layer.dtype_policy = 'float32' on them first, and call the torch module under torch.autocast."
+            )
         try:
             traced = lower(self.model, opaque=False, with_losses=False)
         except Exception as error:

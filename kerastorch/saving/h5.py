@@ -175,7 +175,12 @@ def load_model(
             model._compile_config = _training_state(file)
     finally:
         set_device(before)
-    return model.to(_float_dtype(dtype)) if dtype is not None else model
+    if dtype is not None:
+        model.to(_float_dtype(dtype))
+        for layer in model._flatten_layers():
+            if layer.is_mixed:
+                layer.dtype_policy = dtype
+    return model
 
 
 def _float_dtype(dtype: Any) -> Any:

@@ -84,8 +84,6 @@ class ModelTracer(fx.Tracer):
             path = self._paths.get(id(module))
             if path is None:
                 path, outer = type(module).__name__.lower(), None
-                self._constants = getattr(self, "_constants", [])
-                self._constants.append(module)  # keeps the id alive
             else:
                 outer = self.root.get_submodule(path.rpartition(".")[0]) if "." in path else None
             if isinstance(outer, Layer) and len(outer._modules) == 1:

@@ -81,7 +81,12 @@ def test_a_model():
     assert len(model.trainable_weights) == 8
     lines = []
     model.summary(print_fn=lines.append)
-    assert any("blocks" in line or "dense (Dense)" in line for line in lines)
+    rows = [
+        line.split()[:2]
+        for line in lines
+        if "(" in line and not line.startswith(("Total", "Trainable", "Non", " Layer"))
+    ]
+    assert rows == [[layer.name, f"({type(layer).__name__})"] for layer in model.layers]
 
 
 def test_build_by_shape():

@@ -80,7 +80,7 @@ def test_by_name(tmp_path):
 
 def test_by_order_needs_as_many_layers(tmp_path):
     chain(3).save_weights(tmp_path / "w.h5")
-    with pytest.raises(ValueError, match="(?s)Layer count mismatch.*expected 2 layers.*found 1.*dense_b +| -"):
+    with pytest.raises(ValueError, match="(?s)Layer count mismatch.*expected 2 layers.*found 1.*dense_b +\\| -"):
         chain(3, 4).load_weights(tmp_path / "w.h5")
 
 

@@ -1,8 +1,9 @@
-"""`python -m benchmarks`: every benchmark, ratios against hand-written torch."""
+"""`python -m benchmarks`: every benchmark, on one thread, ratios against hand-written torch; a table at the end."""
 
 from __future__ import annotations
 
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import torch
 from torch import nn
 
 import kerastorch
-from benchmarks.timing import compare, report
+from benchmarks.layers import layers
+from benchmarks.timing import BASE, compare, report, table
 
 
 def small(keras: Any) -> Any:
@@ -80,19 +82,24 @@ def real_kerases() -> dict[str, Any]:
     for name in ("keras", "tf_keras"):
         try:
             found[name] = __import__(name)
+            if name == "tf_keras":
+                import tensorflow as tf
+
+                tf.config.threading.set_intra_op_parallelism_threads(1)
+                tf.config.threading.set_inter_op_parallelism_threads(1)
         except ImportError:
             print(f"{name} is not installed: left out")
     return found
 
 
-def one_call() -> None:
+def one_call(kerases: dict[str, Any]) -> None:
     """`model(x)` on a batch of one, without gradients."""
     hand = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1), nn.Sigmoid()).eval()
     model, x = small(kerastorch), torch.rand(1, 2)
-    runs = {"hand-written torch": lambda: hand(x), "kerastorch": lambda: model(x)}
+    runs = {BASE: lambda: hand(x), "kerastorch": lambda: model(x)}
     plain = model.to_torch()
     runs["kerastorch, to_torch()"] = lambda: plain(x)
-    for name, keras in real_kerases().items():
+    for name, keras in kerases.items():
         other = small(keras)
         data = x if name == "keras" else x.numpy()
         runs[name] = lambda other=other, data=data: other(data)
@@ -100,7 +107,7 @@ def one_call() -> None:
         report("model(x), two Dense layers, a batch of one", compare(runs))
 
 
-def predictions() -> None:
+def predictions(kerases: dict[str, Any]) -> None:
     """`predict` of a convnet on 64 pictures, against a loop over batches in torch."""
     x = np.random.default_rng(0).normal(size=(64, 64, 64, 3)).astype("float32")
     hand, model = HandWritten().eval(), convnet(kerastorch)
@@ -110,8 +117,8 @@ def predictions() -> None:
             pictures = torch.from_numpy(x).permute(0, 3, 1, 2)
             return np.concatenate([hand(pictures[i : i + 32].contiguous()).numpy() for i in range(0, len(x), 32)])
 
-    runs: dict[str, Any] = {"hand-written torch": loop, "kerastorch": lambda: model.predict(x, verbose=0)}
-    for name, keras in real_kerases().items():
+    runs: dict[str, Any] = {BASE: loop, "kerastorch": lambda: model.predict(x, verbose=0)}
+    for name, keras in kerases.items():
         other = convnet(keras)
         runs[name] = lambda other=other: other.predict(x, verbose=0)
     report("predict, a residual convnet, 64 pictures of 64x64", compare(runs, rounds=9))
@@ -130,6 +137,10 @@ def imports() -> None:
 
 
 if __name__ == "__main__":
-    one_call()
-    predictions()
+    torch.set_num_threads(1)  # the steadiest where cores are shared
+    kerases = real_kerases()
+    one_call(kerases)
+    predictions(kerases)
+    layers(kerases)
     imports()
+    print(f"\n{platform.machine()}, {os.cpu_count()} cores, one thread; torch {torch.__version__}\n\n{table()}")

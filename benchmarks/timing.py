@@ -6,7 +6,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-__all__ = ["compare", "report"]
+__all__ = ["BASE", "compare", "report", "table"]
+
+BASE = "hand-written torch"
+_COLUMNS = (BASE, "kerastorch", "keras", "tf_keras")
+_reported: dict[str, dict[str, float]] = {}
 
 
 def compare(candidates: dict[str, Callable[[], object]], rounds: int = 25, seconds: float = 0.02) -> dict[str, float]:
@@ -29,8 +33,22 @@ def compare(candidates: dict[str, Callable[[], object]], rounds: int = 25, secon
 
 
 def report(title: str, times: dict[str, float]) -> None:
-    """Prints the times, and their ratios to the first candidate's."""
+    """Prints the times, and their ratios to the first candidate's; keeps them for the table."""
     base = next(iter(times.values()))
+    _reported[title] = times
     print(f"\n{title}")
     for name, value in times.items():
-        print(f"  {name:28} {value * 1e6:12.1f} us   {value / base:6.2f}x")
+        print(f"  {name:28} {value * 1e6:12.1f} us   {value / base:6.2f}x", flush=True)
+
+
+def table() -> str:
+    """All that was reported, in Markdown: the hand-written torch's time, and the others' ratios to it."""
+    names = dict.fromkeys((*_COLUMNS, *(name for times in _reported.values() for name in times)))
+    columns = [name for name in names if any(name in times for times in _reported.values())]
+    width = max(map(len, _reported))
+    lines = [f"| {'':{width}} | {' | '.join(columns)} |", f"|{'-' * (width + 2)}|{'|'.join('--:' for _ in columns)}|"]
+    for title, times in _reported.items():
+        cells = [f"{times[BASE] * 1e6:.0f} us"]
+        cells += [f"{times[name] / times[BASE]:.2f}" if name in times else "" for name in columns[1:]]
+        lines.append(f"| {title:{width}} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ asked for. Nothing is ever imported by name.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,8 +16,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from kerastorch.untrusted import reading
+
 __all__ = [
     "Configurable",
+    "custom_names",
     "custom_object_scope",
     "deserialize",
     "find",
@@ -109,8 +113,15 @@ def get_registered_object(
     return None
 
 
+def custom_names() -> dict[str, Any]:
+    """All that is open to custom names: of the scopes, and of the process-wide dict."""
+    return {name: obj for scope in (_global_custom_objects, *_scopes) for name, obj in scope.items()}
+
+
 def find(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The object that `name` stands for among objects of `kind`, custom ones first; None where there is none."""
+    if not isinstance(name, str):
+        raise ValueError(f"The name of a {kind} must be a string, got {_short(name)}.")
     custom = get_registered_object(name, custom_objects)
     if custom is None and ">" in name:
         custom = get_registered_object(name.rsplit(">", 1)[1], custom_objects)
@@ -122,10 +133,15 @@ def resolve(kind: str, name: str, custom_objects: Mapping[str, Any] | None = Non
     found = find(kind, name, custom_objects)
     if found is None:
         raise ValueError(
-            f"Unknown {kind}: {name!r}. If it is your own, pass custom_objects={{{name!r}: ...}}, open a "
+            f"Unknown {kind}: {_short(name)}. If it is your own, pass custom_objects={{{_short(name)}: ...}}, open a "
             f"custom_object_scope, or decorate it with register_keras_serializable."
         )
     return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 200 else text[:200] + "..."
 
 
 class Configurable:
@@ -194,16 +210,23 @@ def deserialize(kind: str, config: Any, custom_objects: Mapping[str, Any] | None
         return found() if inspect.isclass(found) else found
     if not isinstance(config, Mapping) or "class_name" not in config:
         raise ValueError(
-            f"Not a config of a {kind}: {config!r}; expected a name or {{'class_name': ..., 'config': ...}}."
+            f"Not a config of a {kind}: {_short(config)}; expected a name or {{'class_name': ..., 'config': ...}}."
         )
     found = resolve(kind, config["class_name"], custom_objects)
     if not hasattr(found, "from_config"):
         return found
     inner = config.get("config") or {}
-    if "custom_objects" in inspect.signature(found.from_config).parameters:
-        return found.from_config(inner, custom_objects=custom_objects)
-    with custom_object_scope(custom_objects or {}):
-        return found.from_config(inner)
+    name = inner.get("name") if isinstance(inner, Mapping) else None
+    with reading(f"The config of {kind} {config['class_name']}" + (f" {_short(name)}" if name else "")):
+        if _takes_custom_objects(found):
+            return found.from_config(inner, custom_objects=custom_objects)
+        with custom_object_scope(custom_objects or {}):
+            return found.from_config(inner)
+
+
+@functools.cache
+def _takes_custom_objects(cls: Any) -> bool:
+    return "custom_objects" in inspect.signature(cls.from_config).parameters
 
 
 def identify(kind: str, identifier: Any) -> Any:

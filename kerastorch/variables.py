@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -77,6 +79,10 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
     return x.movedim((-2, -1), (1, 0))
 
 
+_LARGE = 2**16
+"""Elements from which on a weight is read piece by piece."""
+_PIECE = 2**20
+"""Elements of a piece of a matrix."""
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)
 CONVOLUTION = Layout(
@@ -194,11 +200,35 @@ class Variable:
             with torch.no_grad():
                 tensor.copy_(value)
             return
-        new = value.to(get_device(), tensor.dtype).contiguous()
+        self._replace(value.to(get_device(), tensor.dtype).contiguous())
+
+    def _replace(self, new: torch.Tensor) -> None:
+        tensor = self.tensor
         if isinstance(tensor, nn.Parameter):
             self._module._parameters[self._attribute] = nn.Parameter(new, requires_grad=tensor.requires_grad)
         else:
             self._module._buffers[self._attribute] = new
+
+    def read(self, data: Any) -> None:
+        """Takes the values of an h5py data set or an array, as `assign`; those of a large weight that is still empty piece by
+        piece, so that they are in memory once."""
+        shape, dtype = self.shape, str(self.tensor.dtype).removeprefix("torch.")
+        whole = len(shape) < 2 or math.prod(shape) < _LARGE or not self.fits(data.shape)
+        if whole or not self.is_empty or data.dtype != dtype or torch.device(get_device()).type != "cpu":
+            self.assign(np.asarray(data[()]))
+            return
+        # NumPy asks for large pages, which are had several times faster than torch's small ones.
+        new = torch.from_numpy(np.empty(tuple(self.tensor.shape), dtype))
+        target = self.layout.to_keras(new)
+        if target.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+            self.assign(np.asarray(data[()]))
+            return
+        rows = max(1, _PIECE // shape[-1])
+        for index in itertools.product(*map(range, shape[:-2])):
+            for start in range(0, shape[-2], rows):
+                piece: Any = (*index, slice(start, start + rows))
+                target[piece] = torch.from_numpy(data[piece])
+        self._replace(new)
 
     def fits(self, shape: Any) -> bool:
         """Whether a value of this shape can be assigned."""

@@ -37,6 +37,14 @@ class KerasTensor:
         self.dtype, self.name, self.sparse = dtype, name, sparse
         self.node: Node | None = None
         self.index = 0
+        self.numbers: tuple[Any, Any] | None = None
+        """Of what is computed from shapes: its value for two choices of the open sizes. See layers/symbolic.py."""
+
+    def like(self) -> KerasTensor:
+        """Another of the same shape, dtype and name, made by no layer yet."""
+        made = KerasTensor(self.shape, self.dtype, self.name, self.sparse)
+        made.numbers = self.numbers
+        return made
 
     @property
     def _keras_history(self) -> tuple[Any, int, int]:

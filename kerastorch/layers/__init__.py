@@ -30,6 +30,12 @@ _FAMILIES = (
     "preprocessing.image",
     "preprocessing.image_random",
     "preprocessing.image_color",
+    "preprocessing.image_tone",
+    "preprocessing.image_blur",
+    "preprocessing.image_geometry",
+    "preprocessing.image_mixing",
+    "preprocessing.image_policies",
+    "preprocessing.image_histogram",
     "preprocessing.audio",
     "preprocessing.pipeline",
     "convolution",
@@ -39,6 +45,12 @@ _FAMILIES = (
     "convolution_transpose",
     "separable_convolution",
     "locally_connected",
+    "kernelized",
+    "serialization",
+    "keras1",
+    "tf_op",
+    "keras_op",
+    "drawing",
 )
 """The modules whose `__all__` makes the public layers; a layer is public by standing there."""
 
@@ -52,3 +64,6 @@ for _family in _FAMILIES:
         if isinstance(getattr(_module, _name), type):
             registry.register("layer", getattr(_module, _name), _name)
 registry.register("layer", TorchFunction)
+
+experimental = importlib.import_module("kerastorch.layers.experimental")
+__all__ += ["experimental"]

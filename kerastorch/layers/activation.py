@@ -91,6 +91,7 @@ class ThresholdedReLU(_Pointwise):
     """`x` where it exceeds `theta`, 0 elsewhere.
 
     Shapes: any, kept. Raises ValueError for a negative theta.
+    Eras: 1, 2.
     Keras: tf.keras.layers.ThresholdedReLU; torch: functional.threshold.
     """
 

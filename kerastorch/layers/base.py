@@ -6,9 +6,10 @@ torch.fx proxies, the library's own layers are traced through and others stand a
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import inspect
 from collections.abc import Callable
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_s
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.history import NODE_PARTS, HistoryMixin
 from kerastorch.layers.input_spec import check_inputs
+from kerastorch.layers.phase import PhaseMixin, phase
 from kerastorch.layers.structures import real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.layers.tracking import layers_in, settle, tracked
-from kerastorch.layers.weights import WeightsMixin, phase
+from kerastorch.layers.weights import WeightsMixin
 from kerastorch.registry import Configurable
 from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
 
@@ -43,11 +45,14 @@ _FOREIGN_KEYWORDS = (
 )
 """Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
 
+_PLAIN = (str, int, float, bool, NoneType)
+"""Values with which torch's own `__setattr__`, a slow one, does nothing."""
+
 structure_version = [0]
 """Counts changes that make a lowered model stale: a new activation in a layer, a hook, another dtype."""
 
 
-class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
+class Layer(PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
     """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
 
     trainable: whether the weights are trained. name: by default the class's name in snake case, made unique.
@@ -69,7 +74,7 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
         unknown = [key for key in kwargs if key not in (*_FOREIGN_KEYWORDS, "activity_regularizer")]
         if unknown:
             raise TypeError(f"{type(self).__name__}: keyword argument not understood: {', '.join(map(repr, unknown))}.")
-        self.training = False
+        self.training = self._begins_in_training()
         self._name = name if name is not None else unique_name(self._default_name())
         self._named_by_user = name is not None
         self._trainable = bool(trainable)
@@ -254,7 +259,8 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
         first = args[0] if args else next(iter(kwargs.values()), None)
         with _disable_current_modes(), name_scope(self.name):
             self.build(shape_of(first))
-        self.train(self.training)  # the torch modules just made, too
+        for child in self.children():
+            self._adopt(child)
         self.built = True
         structure_version[0] += 1
         if self._initial_weights is not None:
@@ -349,7 +355,8 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
     def _call_in_mixed_precision(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         """The call under torch's autocast: the weights stay as they are, the outputs get the compute dtype."""
         low = torch_dtype(self._compute_dtype)
-        with phase(self, self.training if training is None else training), torch.autocast(self._device().type, low):
+        told = contextlib.nullcontext() if training is None else phase(self, training)
+        with told, torch.autocast(self._device().type, low):
             outputs = nn.Module.__call__(self, *args, **kwargs)
         return pytree.tree_map(
             lambda x: x.to(low) if isinstance(x, torch.Tensor) and x.is_floating_point() else x, outputs
@@ -394,20 +401,10 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
             return self._cast(tensor)
         return structure
 
-    @classmethod
-    def _call_parameters(cls) -> tuple[str, ...]:
-        """The names of the parameters of `call`, in order; 'training' and 'mask' also where `**kwargs` stands."""
-        cached = cls.__dict__.get("_cached_call_parameters")
-        if cached is None or cached[0] is not cls.call:
-            parameters = inspect.signature(cls.call).parameters
-            cached = (cls.call, tuple(parameters)[1:])
-            cls._cached_call_parameters = cached
-        return cached[1]
-
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable):
+        if isinstance(value, Variable) or (type(value) in _PLAIN and not _is_registered(self, name)):
             object.__setattr__(self, name, value)
             return
         if isinstance(value, list) and not name.startswith("_") and name != "inbound_nodes":
@@ -419,7 +416,7 @@ class Layer(WeightsMixin, HistoryMixin, Configurable, nn.Module):
             object.__setattr__(self, name, value)
             return
         if isinstance(value, nn.Module) and "training" in self.__dict__:
-            value.train(self.training)  # torch's modules begin in training, Keras's in inference
+            self._adopt(value)
         if name in ("activation", "recurrent_activation") and self.__dict__.get("built"):
             structure_version[0] += 1
         super().__setattr__(name, value)
@@ -498,6 +495,11 @@ def _batch_input_shape(kwargs: dict[str, Any]) -> tuple | None:
     if shape is None and kwargs.get("input_dim") is not None:
         shape = (kwargs["input_dim"],)
     return None if shape is None else (kwargs.get("batch_size"), *shape)
+
+
+def _is_registered(module: nn.Module, name: str) -> bool:
+    own = module.__dict__
+    return any(name in own.get(kind, ()) for kind in ("_parameters", "_modules", "_buffers"))
 
 
 def _free_key(module: nn.Module, key: str) -> str:

@@ -33,8 +33,9 @@ class BatchNormalization(AffineMixin, Layer):
     for inputs of rank 4 and 5, as in tf.keras.
 
     Shapes: any, kept. gamma, beta, moving_mean, moving_variance: (channels,), or with several axes (1, c1, 1, c2).
-    Raises ValueError for an axis of unknown size, and for renorm, virtual_batch_size and adjustment, which are not
-    supported; TypeError where axis is no int or list.
+    Raises ValueError for an axis of unknown size, and for renorm, virtual_batch_size and adjustment; TypeError where axis
+    is no int or list.
+    Departs: renorm, virtual_batch_size and adjustment of tf.keras are a ValueError.
     Keras: tf.keras.layers.BatchNormalization; torch: nn.BatchNorm2d and 3d (momentum is one minus Keras's), for other
     ranks, and without gamma or beta, kerastorch.nn.normalization.BatchNorm.
     """
@@ -180,10 +181,12 @@ class BatchNormalization(AffineMixin, Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; `synchronized`, which tf.keras never writes, where it is set."""
+        """The constructor's arguments; `synchronized` and `fused`, which tf.keras never writes, where they are set."""
         config = super().get_config()
         if not config.get("synchronized"):
             config.pop("synchronized", None)
+        if self._fused is not None:
+            config["fused"] = self._fused
         return config
 
     # A frozen layer infers in either phase
@@ -211,6 +214,7 @@ class BatchNormalization(AffineMixin, Layer):
 class SyncBatchNormalization(BatchNormalization):
     """BatchNormalization whose statistics are of all processes' batches together, where torch.distributed runs on CUDA.
 
+    Eras: 2.
     Keras: tf.keras.layers.experimental.SyncBatchNormalization; torch: nn.SyncBatchNorm.
     """
 

@@ -159,7 +159,7 @@ class Conv3DTranspose(ConvTranspose):
     """Transposed convolution over three axes: see `ConvTranspose`.
 
     Shapes: (batch, depth, rows, columns, in) -> (batch, new depth, new rows, new columns, filters).
-    tf.keras takes a dilation_rate and ignores it; here it dilates, as in Keras 3.
+    Departs: tf.keras takes a dilation_rate and ignores it; here it dilates, as in Keras 3.
     Keras: tf.keras.layers.Conv3DTranspose; torch: nn.ConvTranspose3d.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,10 @@ from kerastorch.graph import KerasTensor, Node
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
+from kerastorch.layers.marshalled import function_from, is_marshalled
 from kerastorch.layers.structures import shape_map, shape_of
-from kerastorch.registry import get_registered_object, serialize
+from kerastorch.registry import custom_names, get_registered_object, serialize
+from kerastorch.untrusted import code_may_run
 from kerastorch.variables import IDENTITY, TRANSPOSED
 
 __all__ = [
@@ -306,9 +309,7 @@ class Activation(Layer):
 
 
 class Identity(Layer):
-    """What goes in comes out. Keras: tf.keras.layers.Identity; torch: nn.Identity."""
-
-    supports_masking = True
+    """What goes in comes out, without its mask, as in tf.keras 2. Keras: tf.keras.layers.Identity; torch: nn.Identity."""
 
     def call(self, inputs: Any) -> Any:
         """The inputs."""
@@ -410,23 +411,40 @@ class Lambda(Layer):
     def from_config(cls, config: dict[str, Any]) -> Lambda:
         """The layer with the function that custom_objects hold under the layer's name, or under the function's own.
 
-        Raises ValueError where they hold none: code that stands in a config is never run.
+        Raises ValueError where they hold none: code that stands in a config is not run, except within
+        `load_model(..., safe_mode=False)`.
         """
         name, written = config.get("name"), config.get("function")
         known = [get_registered_object(key) for key in (name, written) if isinstance(key, str)]
         function = next((f for f in known if f is not None), None)
         if function is None:
-            raise ValueError(
-                f"Lambda '{name}': the code of its function is not taken from a config. Pass the function by the layer's "
-                f"name: custom_objects={{{name!r}: function}}."
-            )
+            function = _marshalled(name, config)
         shape = config.get("output_shape")
+        of_sizes = isinstance(shape, (list, tuple)) and not is_marshalled(shape)
         return cls(
             function,
-            output_shape=tuple(shape) if isinstance(shape, (list, tuple)) else None,
+            output_shape=tuple(shape) if of_sizes else None,
             arguments=config.get("arguments"),
-            **{key: config[key] for key in ("name", "trainable", "dtype") if key in config},
+            **{key: config[key] for key in ("name", "trainable", "dtype", "batch_input_shape") if key in config},
         )
+
+
+def _marshalled(name: Any, config: dict[str, Any]) -> Callable[..., Any]:
+    """The function whose code stands in a Lambda's config; ValueError unless code may run, and where it cannot."""
+    instead = f"Pass the function by the layer's name: custom_objects={{{name!r}: function}}."
+    written = config.get("function")
+    if not is_marshalled(written):
+        raise ValueError(f"Lambda '{name}': the file only names its function. {instead}")
+    if not code_may_run():
+        raise ValueError(
+            f"Lambda '{name}': the code of its function is not taken from a config, as it could do anything. {instead} Or, "
+            "for a file that you trust as you trust a program: load_model(..., safe_mode=False)."
+        )
+    module = sys.modules.get(str(config.get("module")))
+    try:
+        return function_from(written, {**(vars(module) if module else {}), **custom_names()})
+    except ValueError as error:
+        raise ValueError(f"Lambda '{name}': {error}. {instead}") from error
 
 
 def _parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -463,4 +481,12 @@ class TorchModuleWrapper(Layer):
         raise TypeError(
             f"TorchModuleWrapper '{self.name}' holds a {type(self.module).__name__}, whose code cannot be written into a "
             "config. Write a Layer with get_config around it, or save weights only."
+        )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TorchModuleWrapper:
+        """Raises ValueError: Keras 3 pickles the module into the config, and what a file pickles could do anything."""
+        raise ValueError(
+            f"TorchModuleWrapper '{config.get('name')}': a torch module is not unpickled from a file. Make the model in "
+            "your own code, and load its weights."
         )

@@ -111,6 +111,7 @@ class LocallyConnected1D(BaseLocallyConnected):
     """Unshared convolution over one axis: see `BaseLocallyConnected`.
 
     Shapes: (batch, steps, in) -> (batch, new steps, filters).
+    Eras: 1, 2.
     Keras: tf.keras.layers.LocallyConnected1D; torch: kerastorch.nn's LocallyConnected.
     """
 
@@ -121,6 +122,7 @@ class LocallyConnected2D(BaseLocallyConnected):
     """Unshared convolution over two axes: see `BaseLocallyConnected`.
 
     Shapes: (batch, rows, columns, in) -> (batch, new rows, new columns, filters).
+    Eras: 1, 2.
     Keras: tf.keras.layers.LocallyConnected2D; torch: kerastorch.nn's LocallyConnected.
     """
 

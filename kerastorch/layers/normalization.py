@@ -363,6 +363,10 @@ class SpectralNormalization(Wrapper):
         inputs = self.power(inputs, kernel) if training is None else self.power(inputs, kernel, bool(training))
         return self.layer(inputs)
 
+    def _saved_variables(self) -> dict[str, Variable]:
+        assert isinstance(self.kernel, Variable)
+        return {"0": self.kernel, "1": self.vector_u}  # Keras counts the kernel among the wrapper's own
+
     def normalize_weights(self) -> None:
         """One step on the kernel, outside of training."""
         self.power.normalize(self.kernel.value)

@@ -14,38 +14,65 @@ from kerastorch.config import get_device, standardize_dtype, torch_dtype
 from kerastorch.graph import KerasTensor, map_tensors
 from kerastorch.variables import immediate_initialization
 
-__all__ = ["infer_outputs"]
+__all__ = ["Numbers", "infer_outputs"]
 
 # What stands for an unknown size: two runs, and an output's axis that differs between them is unknown. Both divide by
 # many numbers, so that reshapes go through, and are large enough for any window.
 _SIZES = (240, 480)
 
 
-def infer_outputs(function: Callable[..., Any], args: Any, kwargs: Any, name: str, module: nn.Module) -> Any:
+class Numbers:
+    """Sizes that a function returned: a number or a tuple of numbers. They become a KerasTensor that remembers them."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def infer_outputs(
+    function: Callable[..., Any], args: Any, kwargs: Any, name: str, module: nn.Module, numbers: bool = False
+) -> Any:
     """What `function(*args, **kwargs)` returns, KerasTensors in it, found without computing it.
 
     Runs it twice on torch's fake tensors, with two sizes in the place of each unknown one. Weights of `module` that wait
-    for a file's values are faked too.
+    for a file's values are faked too. numbers: whether the function takes sizes as numbers.
     Raises ValueError, with the cause, where the function cannot be run so.
     """
-    from torch._subclasses.fake_tensor import FakeTensorMode
+    given = [x for x in pytree.tree_leaves((args, kwargs)) if isinstance(x, KerasTensor)]
+    unknown = any(None in x.shape or x.numbers is not None for x in given)
 
-    results = []
-    unknown = any(None in x.shape for x in pytree.tree_leaves((args, kwargs)) if isinstance(x, KerasTensor))
-    for size in _SIZES if unknown else _SIZES[:1]:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), _empty_weights_faked(module):
-            fake_args, fake_kwargs = map_tensors(lambda x, size=size: _fake(x, size), (args, kwargs))
-            try:
-                results.append(function(*fake_args, **fake_kwargs))
-            except (RuntimeError, TypeError, IndexError, NotImplementedError) as error:
-                raise ValueError(
-                    f'Layer "{name}": its output\'s shape could not be found by running its call() on tensors without '
-                    f"values, of shapes {[x.shape for x in pytree.tree_leaves((args, kwargs)) if isinstance(x, KerasTensor)]}: "
-                    f"{type(error).__name__}: {error}. Check the shapes; or define compute_output_shape(input_shape)."
-                ) from error
+    def run(number: int) -> Any:
+        def stand_in(x: KerasTensor) -> Any:
+            return x.numbers[number] if numbers and x.numbers is not None else _fake(x, _SIZES[number])
+
+        with torch.no_grad(), _empty_weights_faked(module):
+            fake_args, fake_kwargs = map_tensors(stand_in, (args, kwargs))
+            return function(*fake_args, **fake_kwargs)
+
+    try:
+        results = [_on_fakes(run, number) for number in range(2 if unknown else 1)]
+    except (RuntimeError, TypeError, IndexError, NotImplementedError) as error:
+        raise ValueError(
+            f'Layer "{name}": its output\'s shape could not be found by running its call() on tensors without values, of '
+            f"shapes {[x.shape for x in given]}: {type(error).__name__}: {error}. Check the shapes; or define "
+            "compute_output_shape(input_shape)."
+        ) from error
     leaves, spec = pytree.tree_flatten(results[0])
     others = pytree.tree_leaves(results[-1])
     return pytree.tree_unflatten([_symbol(a, b) for a, b in zip(leaves, others, strict=True)], spec)
+
+
+def _on_fakes(run: Callable[[int], Any], number: int) -> Any:
+    """`run(number)` where the tensors are fake. Shapes that depend on values (`x[mask]`) hold symbols, and take longer."""
+    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            return run(number)
+    except (DataDependentOutputException, DynamicOutputShapeException):
+        from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+        with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()):
+            return run(number)
 
 
 @contextlib.contextmanager
@@ -72,7 +99,13 @@ def _fake(tensor: KerasTensor, size: int) -> torch.Tensor:
 
 
 def _symbol(first: Any, second: Any) -> Any:
+    if isinstance(first, Numbers):
+        many = isinstance(first.value, (list, tuple))
+        leaves = first.value if many else [first.value]
+        symbol = KerasTensor((len(leaves),) if many else (), "float32" if float in map(type, leaves) else "int32")
+        symbol.numbers = (first.value, second.value)
+        return symbol
     if not isinstance(first, torch.Tensor):
         return first
-    shape = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
+    shape = tuple(a if isinstance(a, int) and a == b else None for a, b in zip(first.shape, second.shape, strict=True))
     return KerasTensor(shape, standardize_dtype(first.dtype))

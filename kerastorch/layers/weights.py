@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import nn
 from kerastorch.config import get_device
 from kerastorch.variables import Variable
 
-__all__ = ["WeightsMixin", "phase"]
+__all__ = ["WeightsMixin", "raw_modules"]
 
 
 class WeightsMixin:
@@ -42,6 +41,12 @@ class WeightsMixin:
         """The layer's own variables, those of raw torch modules that a user set on it included."""
         return self._variables + self._wrapped_variables()
 
+    def _saved_variables(self) -> dict[str, Variable]:
+        """The layer's own variables under the keys of Keras's path layout: counted, the trainable ones first."""
+        own = self._own_variables()
+        ordered = [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+        return {str(i): v for i, v in enumerate(ordered)}
+
     def _wrapped_variables(self) -> list[Variable]:
         if type(self).call.__module__.startswith("kerastorch.") and not getattr(self, "_wraps_modules", False):  # type: ignore[attr-defined]
             return []
@@ -49,7 +54,7 @@ class WeightsMixin:
         handles = self.__dict__.setdefault("_handles", {})
         found = []
         ours = {id(v._module) for v in self._variables} - {id(self)}
-        for place, module in _raw_modules(self):  # type: ignore[arg-type]
+        for place, module in raw_modules(self):  # type: ignore[arg-type]
             if id(module) in ours:  # the library's layer made it, and all variables that it has for Keras
                 continue
             for attribute, tensor in (*module._parameters.items(), *module._buffers.items()):
@@ -199,21 +204,9 @@ def _unique(variables: list[Variable]) -> list[Variable]:
     return list({id(v): v for v in variables}.values())
 
 
-def _raw_modules(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+def raw_modules(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The module and the modules inside it that are in no other layer, each with its path and a dot."""
     yield prefix, module
     for name, child in module._modules.items():
         if child is not None and not isinstance(child, WeightsMixin):
-            yield from _raw_modules(child, f"{prefix}{name}.")
-
-
-@contextlib.contextmanager
-def phase(module: nn.Module, training: bool) -> Iterator[None]:
-    """Within the block the module and all inside are in training (or inference) mode; afterwards each as it was."""
-    before = [(m, m.training) for m in module.modules()]
-    module.train(training)
-    try:
-        yield
-    finally:
-        for m, was in before:
-            m.training = was
+            yield from raw_modules(child, f"{prefix}{name}.")

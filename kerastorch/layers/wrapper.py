@@ -55,6 +55,8 @@ class TimeDistributed(Wrapper):
     Shapes: (batch, time, ...) -> (batch, time, ...), the layer's own from the third axis on; also nested structures.
     A mask (batch, time, ...) goes to the layer where it takes one, and on to what follows.
     Raises ValueError where `layer` is no Layer, and for inputs of less than three axes.
+    Departs: a BatchNormalization inside sees all steps at once; tf.keras, told the batch size, and Keras 3 go step by step.
+    Masks do not reach the layers of a model inside.
     Keras: tf.keras.layers.TimeDistributed.
     """
 

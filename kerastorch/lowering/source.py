@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import keyword
@@ -49,7 +50,7 @@ def to_torch(model: Any) -> nn.Module:
     """
     writer = _Writer(model, None)
     source = writer.source()
-    file = f"<torch source of {model.name} {id(writer):x}>"
+    file = f"<torch source of {_quoted(model.name)} {id(writer):x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for inspect.getsource
     scope: dict[str, Any] = {"__name__": "kerastorch_exported"}
     exec(compile(source, file, "exec"), scope)
@@ -97,6 +98,8 @@ class _Writer:
             base = node.name if node.op == "placeholder" else re.sub(r"_\d+$", "", node.name)
             if node.op == "call_module":
                 base = str(node.target)
+            elif node.target is getattr:
+                base = str(node.args[1])
             name = base
             while node.op != "placeholder" and (name in taken or keyword.iskeyword(name)):
                 counts[base] = counts.get(base, 0) + 1
@@ -173,8 +176,9 @@ class _Writer:
         init, forward = self._init(), self._forward()
         parameters = "".join(f", {name}" for name in self.given)
         lines = [
-            f'"""{self.model.name}: a torch module written by kerastorch from a Keras model. Needs torch only."""',
+            f'"""{_quoted(self.model.name)}: a torch module written by kerastorch from a Keras model. Needs torch only."""',
             "",
+            *(["from __future__ import annotations", ""] if self.carried else []),
             *self._imports(forward + init),
             "",
             "",
@@ -236,7 +240,7 @@ class _Writer:
             for cls in reversed(type(module).__mro__):
                 if cls.__module__.startswith("kerastorch.nn"):
                     self._carry(cls)
-            return repr(module)
+            return self._checked(repr(module))
         if isinstance(module, nn.Sequential) and type(module) is nn.Sequential:
             inner = [self._constructor(m) for m in module]
             return None if None in inner else f"nn.Sequential({', '.join(inner)})"  # type: ignore[arg-type]
@@ -244,13 +248,31 @@ class _Writer:
             return _constructor_call(module)
         return None
 
+    def _checked(self, expression: str) -> str:
+        """The expression, if it makes known modules of plain values: what a config holds must not become code."""
+        try:
+            nodes = list(ast.walk(ast.parse(expression, mode="eval")))
+        except SyntaxError:
+            nodes = [ast.Pass()]
+        called = [ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)]
+        known = all(name in (*self.carried, "float", "slice") or re.fullmatch(r"nn\.[A-Z]\w*", name) for name in called)
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        if known and names <= {*self.carried, *_NAMESPACES} and all(isinstance(node, _PLAIN) for node in nodes):
+            return expression
+        raise ValueError(
+            f"Model '{self.model.name}' cannot be written as plain torch: a layer holds a value that is no plain one: "
+            f"{expression:.200}"
+        )
+
     def _carry(self, obj: Any) -> None:
         """Takes along the source of a class or function of kerastorch.nn, and of what it uses from there."""
         if obj.__name__ in self.carried:
             return
         text = inspect.getsource(obj)
         scope = vars(inspect.getmodule(obj))
-        for name in dict.fromkeys(re.findall(r"\b[A-Za-z_]\w*\b", text)):
+        # The names in the code, not the words of its docstrings, which may well name what uses it.
+        names = [node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+        for name in dict.fromkeys(names):
             used = scope.get(name)
             ours = getattr(used, "__module__", "") or ""
             if used is not obj and callable(used) and isinstance(ours, str) and ours.startswith("kerastorch.nn"):
@@ -289,7 +311,7 @@ class _Writer:
                 continue
             if node.meta.get("layer") is not layer and node.meta.get("layer") is not None:
                 layer = node.meta["layer"]
-                lines.append(f"# {layer.name} ({type(layer).__name__})")
+                lines.append(f"# {_quoted(layer.name)} ({type(layer).__name__})")
             lines.append(f"{self._names[node]} = {self._expression(node)}")
         return lines
 
@@ -382,7 +404,20 @@ def _defaults(function: Any) -> dict[str, Any]:
         return {}
 
 
+_NAMESPACES = ("nn", "torch", "math", "float", "slice")
+_PLAIN = (
+    ast.Expression, ast.Call, ast.Name, ast.Load, ast.Attribute, ast.keyword, ast.Constant, ast.Tuple, ast.List, ast.Dict,
+    ast.UnaryOp, ast.USub,
+)  # fmt: skip
+"""What an expression that makes a module may consist of."""
+
+
+def _quoted(name: str) -> str:
+    """A name, which may come out of a file, as it can stand in a comment or docstring and nowhere end it."""
+    return name.encode("unicode_escape").decode().replace('"', "'") if not name.isidentifier() else name
+
+
 def _class_name(name: str) -> str:
-    words = re.split(r"\W+|_", name)
+    words = re.split(r"\W+|_", name, flags=re.ASCII)
     joined = "".join(word[:1].upper() + word[1:] for word in words if word)
-    return joined if joined[:1].isalpha() else f"Model{joined}"
+    return joined if joined[:1].isalpha() and not keyword.iskeyword(joined) else f"Model{joined}"

@@ -7,8 +7,9 @@ user's layer stands as one module call. Masks become ordinary nodes; what nobody
 from __future__ import annotations
 
 import keyword
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
@@ -88,7 +89,7 @@ class ModelTracer(fx.Tracer):
                 outer = self.root.get_submodule(path.rpartition(".")[0]) if "." in path else None
             if isinstance(outer, Layer) and len(outer._modules) == 1:
                 path = path.rpartition(".")[0]
-            base = name = "".join(c if c.isalnum() else "_" for c in path.replace(".", "_")) or "model"
+            base = name = re.sub(r"\W", "_", path, flags=re.ASCII) or "model"
             if name[0].isdigit() or keyword.iskeyword(name):
                 base = name = f"_{name}"
             n = 1
@@ -244,7 +245,9 @@ def trace(model: Any, opaque: bool = True, with_losses: bool = True) -> Traced:
     """The fx graph of a Functional model: placeholders for its inputs in order, named as they are."""
     tracer = ModelTracer(model, opaque)
     with tracer.patches():
-        inputs = [tracer.create_proxy("placeholder", _identifier(x.name), (), {}) for x in model.inputs]
+        inputs = [
+            tracer.create_proxy("placeholder", name, (), {}) for name in _identifiers(x.name for x in model.inputs)
+        ]
         outputs = model.run_nodes(inputs)
         losses = tracer.losses if with_losses else []
         result = (outputs, list(losses)) if losses else outputs
@@ -254,8 +257,17 @@ def trace(model: Any, opaque: bool = True, with_losses: bool = True) -> Traced:
     return Traced(tracer.graph, tracer.modules, bool(losses))
 
 
+def _identifiers(names: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for name in map(_identifier, names):
+        while name in found:
+            name += "_"
+        found.append(name)
+    return found
+
+
 def _identifier(name: str) -> str:
-    cleaned = "".join(c if c.isalnum() else "_" for c in name)
+    cleaned = re.sub(r"\W", "_", name, flags=re.ASCII)
     unfit = not cleaned[:1].isalpha() or keyword.iskeyword(cleaned) or cleaned == "self"
     return f"x_{cleaned}" if unfit else cleaned
 

@@ -14,11 +14,12 @@ from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor, Node, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
 from kerastorch.layers.base import Layer, structure_version
 from kerastorch.layers.core import Input, InputLayer
-from kerastorch.layers.function import TorchFunction
-from kerastorch.layers.weights import phase
+from kerastorch.layers.function import FunctionLayer
+from kerastorch.layers.phase import phase
 from kerastorch.lowering import lower
 from kerastorch.models.graph_config import graph_config, graph_from_config
 from kerastorch.models.model import Model
+from kerastorch.ops.values import anchored, as_tensor, describe, mark_sizes
 
 __all__ = ["Functional"]
 
@@ -150,22 +151,27 @@ class Functional(Model):
 
     def run_nodes(self, tensors: list[Any]) -> Any:
         """Calls the graph's layers in order on the given values of its inputs; returns the outputs' structure."""
-        values = {id(x): value for x, value in zip(self._graph.inputs, tensors, strict=True)}
+        with anchored(tensors[0] if tensors else None):
+            return self._run_nodes(tensors)
+
+    def _run_nodes(self, tensors: list[Any]) -> Any:
+        values = {id(x): _described(x, value) for x, value in zip(self._graph.inputs, tensors, strict=True)}
         for node in self._graph.nodes:
             if node.is_input:
                 continue
 
             def value_of(x: KerasTensor, layer: Layer = node.layer) -> Any:
                 value = values[id(x)]
-                if isinstance(value, fx.Proxy) and not _takes_any_dtype(layer):
-                    return value.tracer.cast(value, layer, _current_dtype(x))
-                return value
+                if _takes_any_dtype(layer):
+                    return value
+                value = _as_tensor(x, value)
+                return value.tracer.cast(value, layer, _current_dtype(x)) if isinstance(value, fx.Proxy) else value
 
             args, kwargs = map_tensors(value_of, (node.args, node.kwargs))
             outputs = node.layer(*args, **kwargs)
             for symbol, value in zip(tensors_in(node.outputs), _parts(node.outputs, outputs), strict=True):
-                values[id(symbol)] = value
-        return map_tensors(lambda x: values[id(x)], self._structure_out)
+                values[id(symbol)] = _described(symbol, value)
+        return map_tensors(lambda x: _as_tensor(x, values[id(x)]), self._structure_out)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs' shapes; for other input shapes than the model's own, found by going through the layers."""
@@ -352,7 +358,10 @@ class Functional(Model):
         """A model with the given architecture and new weights."""
         inputs, outputs = graph_from_config(config, custom_objects)
         made_as = {"name": config.get("name"), "trainable": config.get("trainable", True)}
-        return cls(inputs=inputs, outputs=outputs, **made_as)
+        model = cls(inputs=inputs, outputs=outputs, **made_as)
+        # Files of Keras 0.3 number weights in this order.
+        model._order_in_config = tuple(layer.get("name") for layer in config["layers"])
+        return model
 
     # Copies
 
@@ -367,7 +376,7 @@ class Functional(Model):
             args, kwargs = map_tensors(lambda x: _Reference(ids[id(x)]), (node.args, node.kwargs))
             for x in tensors_in(node.outputs):
                 ids[id(x)] = len(ids)
-            outputs = map_tensors(lambda x: _Symbol(x.shape, x.dtype, x.name), node.outputs)
+            outputs = map_tensors(_Symbol, node.outputs)
             calls.append((node.layer, args, kwargs, outputs))
         refer = [map_tensors(lambda x: _Reference(ids[id(x)]), s) for s in (self._structure_in, self._structure_out)]
         return {**state, "_calls": calls, "_ends": refer, "_run_version": -1}
@@ -382,9 +391,7 @@ class Functional(Model):
             return pytree.tree_map(lambda x: symbols[x.index] if isinstance(x, _Reference) else x, structure)
 
         for layer, args, kwargs, outputs in calls:
-            outputs = pytree.tree_map(
-                lambda x: KerasTensor(x.shape, x.dtype, x.name) if isinstance(x, _Symbol) else x, outputs
-            )
+            outputs = pytree.tree_map(lambda x: x.symbol() if isinstance(x, _Symbol) else x, outputs)
             Node(layer, resolve(args), resolve(kwargs), outputs)
             symbols.extend(tensors_in(outputs))
         self._structure_in, self._structure_out = resolve(ends[0]), resolve(ends[1])
@@ -404,7 +411,7 @@ def _begin_at(inputs: Any, outputs: Any, inner: dict[int, KerasTensor]) -> tuple
         if all(new) or not any(id(x) in values for x in node.inputs):
             continue
         args, kwargs = map_tensors(lambda x: values.get(id(x), x), (node.args, node.kwargs))
-        copied = map_tensors(lambda x: KerasTensor(x.shape, x.dtype, x.name), node.outputs)
+        copied = map_tensors(lambda x: x.like(), node.outputs)
         Node(node.layer, args, kwargs, copied)
         values.update({id(a): b for a, b in zip(tensors_in(node.outputs), tensors_in(copied), strict=True)})
     return tuple(map_tensors(lambda x: values.get(id(x), x), structure) for structure in (inputs, outputs))  # type: ignore[return-value]
@@ -420,12 +427,32 @@ class _Reference:
 class _Symbol:
     """A KerasTensor without its links."""
 
-    def __init__(self, shape: tuple, dtype: str, name: str | None) -> None:
-        self.shape, self.dtype, self.name = shape, dtype, name
+    def __init__(self, x: KerasTensor) -> None:
+        self.shape, self.dtype, self.name, self.numbers = x.shape, x.dtype, x.name, x.numbers
+
+    def symbol(self) -> KerasTensor:
+        """The KerasTensor, its links still to be made."""
+        made = KerasTensor(self.shape, self.dtype, self.name)
+        made.numbers = self.numbers
+        return made
+
+
+def _described(symbol: KerasTensor, value: Any) -> Any:
+    """The value; a proxy knows from then on what it stands for."""
+    if symbol.numbers is not None:
+        return mark_sizes(value)
+    if isinstance(value, fx.Proxy) and symbol.dtype != "string":
+        describe(value, symbol.shape, torch_dtype(_current_dtype(symbol)))
+    return value
+
+
+def _as_tensor(symbol: KerasTensor, value: Any) -> Any:
+    """Sizes, which functions pass on as numbers, as a tensor."""
+    return value if symbol.numbers is None else as_tensor(value, dtype=torch_dtype(symbol.dtype))
 
 
 def _takes_any_dtype(layer: Layer) -> bool:
-    return isinstance(layer, TorchFunction)
+    return isinstance(layer, FunctionLayer)
 
 
 def _current_dtype(x: KerasTensor) -> str:

@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch.utils import _pytree as pytree
 
+from kerastorch.config import standardize_dtype, torch_dtype
 from kerastorch.graph import KerasTensor, Node, map_tensors, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.core import InputLayer
+from kerastorch.layers.function import FunctionLayer
 from kerastorch.registry import custom_object_scope, deserialize, serialize
 
 __all__ = ["graph_config", "graph_from_config"]
@@ -87,12 +90,11 @@ def _references(structure: Any, reference: Any, model: Any) -> Any:
 
 def _node_config(node: Node, reference: Any) -> Any:
     """`[['name', node, tensor, kwargs], ...]`: the tensors of the first argument, the other arguments beside the first."""
+    if isinstance(node.layer, FunctionLayer) and node.layer.node_form != "layer":
+        return (_call_node if node.layer.node_form == "call" else _tf_node)(node, reference)
     names = node.layer._call_parameters()
     if names[0] == "args":
-        # A torch function: its arguments stand as they are, tensors among them anywhere.
-        return [
-            [*reference(node.inputs[0]), {"kerastorch_call": _call_config([list(node.args), node.kwargs], reference)}]
-        ]
+        return _call_node(node, reference)
     kwargs = {**dict(zip(names[1:], node.args[1:], strict=False)), **node.kwargs}
     first = node.args[0] if node.args else kwargs.pop(next(iter(node.kwargs)))
     described = pytree.tree_map(lambda x: reference(x) if isinstance(x, KerasTensor) else _value(x), kwargs)
@@ -107,6 +109,37 @@ def _node_config(node: Node, reference: Any) -> Any:
     return pytree.tree_map(with_kwargs, first)
 
 
+def _call_node(node: Node, reference: Any) -> Any:
+    """The arguments as they were given, tensors among them anywhere."""
+    return [[*reference(node.inputs[0]), {"kerastorch_call": _call_config([list(node.args), node.kwargs], reference)}]]
+
+
+def _tf_node(node: Node, reference: Any) -> Any:
+    """As tf.keras writes the call of one of TensorFlow's functions: the structure of the first argument as it is, the
+    others by name beside each of its tensors."""
+    names = node.layer.argument_names()
+    kwargs = {**dict(zip(names[1:], node.args[1:], strict=False)), **node.kwargs}
+    first = node.args[0] if node.args else kwargs.pop(names[0])
+
+    def value(x: Any) -> Any:
+        if isinstance(x, KerasTensor):
+            return reference(x)
+        if isinstance(x, (list, tuple)):
+            return [value(y) for y in x]
+        if isinstance(x, slice):
+            x = {"start": x.start, "stop": x.stop, "step": x.step}
+        if isinstance(x, Mapping):
+            return {key: value(y) for key, y in x.items()}
+        return {"class_name": "__ellipsis__"} if x is Ellipsis else serialize(x)
+
+    def described(x: Any) -> Any:
+        if isinstance(x, (list, tuple)) and tensors_in(x):
+            return [described(y) for y in x]
+        return [*(reference(x) if isinstance(x, KerasTensor) else ("_CONSTANT_VALUE", -1, value(x))), value(kwargs)]
+
+    return described(first)
+
+
 def _call_config(x: Any, reference: Any) -> Any:
     """The arguments of a torch function; a tuple stays one, as an index must."""
     if isinstance(x, KerasTensor):
@@ -117,6 +150,10 @@ def _call_config(x: Any, reference: Any) -> Any:
         return [_call_config(y, reference) for y in x]
     if isinstance(x, Mapping):
         return {key: _call_config(y, reference) for key, y in x.items()}
+    if isinstance(x, torch.dtype):
+        return {"class_name": "dtype", "config": standardize_dtype(x)}
+    if isinstance(x, torch.Tensor):
+        return {"class_name": "tensor", "config": {"value": x.tolist(), "dtype": standardize_dtype(x.dtype)}}
     return _value(x)
 
 
@@ -252,7 +289,8 @@ def _call(layer: Layer, node: Any, made: dict) -> Any:
         return [argument(value) for value in x]
 
     first = argument(node)
-    if isinstance(node, (list, tuple)) and len(node) == 1 and _is_reference(node[0]):
+    as_given = isinstance(layer, FunctionLayer) and layer.node_form == "tf"
+    if not as_given and isinstance(node, (list, tuple)) and len(node) == 1 and _is_reference(node[0]):
         first = first[0]
     if "kerastorch_call" in kwargs:
         args, keywords = _keyword(kwargs["kerastorch_call"], made)
@@ -275,8 +313,12 @@ def _keyword(x: Any, made: dict) -> Any:
 
 
 def _plain(x: Any) -> Any:
+    if isinstance(x, Mapping) and x.get("class_name") == "dtype":
+        return torch_dtype(x["config"])
+    if isinstance(x, Mapping) and x.get("class_name") == "tensor":
+        return torch.tensor(x["config"]["value"], dtype=torch_dtype(x["config"]["dtype"]))
     if isinstance(x, Mapping) and x.get("class_name") == "slice":
         return slice(*x["config"])
-    if isinstance(x, Mapping) and x.get("class_name") == "ellipsis":
+    if isinstance(x, Mapping) and x.get("class_name") in ("ellipsis", "__ellipsis__"):
         return Ellipsis
     return x

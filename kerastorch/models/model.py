@@ -160,18 +160,22 @@ class Model(Layer):
         save_format: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Writes the whole model to an h5 file that tf.keras and Keras 3 read. Raises ValueError for another format."""
-        saving.save_model(self, filepath, overwrite, include_optimizer, save_format)
+        """Writes the whole model: an h5 file that tf.keras and Keras 3 read, or, named '*.keras', Keras 3's archive.
+
+        dialect (keyword): 'keras2' or 'keras3', the form of the config in an h5 file. Raises ValueError for another format.
+        """
+        saving.save_model(self, filepath, overwrite, include_optimizer, save_format, kwargs.get("dialect"))
 
     def save_weights(
         self, filepath: Any, overwrite: bool = True, save_format: str | None = None, **kwargs: Any
     ) -> None:
-        """Writes the weights to an h5 file in tf.keras 2's layout."""
+        """Writes the weights to an h5 file: in tf.keras 2's layout, or, named '*.weights.h5', in Keras 3's."""
         saving.save_weights(self, filepath, overwrite, save_format)
 
     def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, **kwargs: Any) -> Any:
-        """Reads weights from an h5 file, by the order of the layers or by their names; returns the report of what went
-        where. ValueError, listing every layer that does not fit, unless `skip_mismatch`; then nothing is changed."""
+        """Reads weights from a file: legacy h5 by the order of the layers or by their names, `.weights.h5` and `.keras` by
+        their paths. Returns the report of what went where. ValueError, listing every layer that does not fit, unless
+        `skip_mismatch`; then nothing is changed."""
         self.load_report = saving.load_weights(self, filepath, by_name, skip_mismatch)
         return self.load_report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
+import numpy as np
 from torch import nn
 
 from kerastorch.graph import KerasTensor
@@ -112,9 +112,11 @@ class Sequential(Functional):
         if not self.built:
             if not self._stack:
                 raise ValueError(f"Sequential model '{self.name}' has no layers: add one before calling it.")
-            value = inputs if hasattr(inputs, "shape") else torch.as_tensor(inputs)
+            value = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
             shape = tuple(value.shape)
             dtype = value.dtype if isinstance(value, KerasTensor) else str(value.dtype).removeprefix("torch.")
+            if getattr(value.dtype, "kind", "") in ("U", "S", "O"):
+                dtype = "string"
             # Other batches may come in other sizes.
             self._draw_for(KerasTensor((None, *shape[1:]), self.compute_dtype if "float" in dtype else dtype))
         return super().__call__(inputs, training, mask, **kwargs)

@@ -79,15 +79,18 @@ class MultiHeadDotProduct(nn.Module):
         training: bool | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """(batch, ..., heads * value size); with return_weights also (batch, ..., heads, queries..., keys...)."""
-        sizes = [x.shape[a] for x in (query, key) for a in self.attention_axes]
         q, k, v = self._split(query, self.heads), self._split(key, self.kv_heads), self._split(value, self.kv_heads)
-        bias, only_causal = None, causal and mask is None and self.window is None
-        if mask is not None or self.window is not None or (causal and (return_weights or self.robust_masking)):
+        training = self.training if training is None else training
+        rate, unmasked = self.dropout if training else 0.0, mask is None and self.window is None
+        if unmasked and not (return_weights or (causal and self.robust_masking)):
+            out = F.scaled_dot_product_attention(q, k, v, None, rate, causal, enable_gqa=self.kv_heads != self.heads)
+            return self._join(out, query)
+        sizes = [x.shape[a] for x in (query, key) for a in self.attention_axes]
+        bias = None
+        if causal or not unmasked:
             mask = self._full_mask(mask, causal, sizes, q, k)
             low = -65504.0 if q.dtype == torch.float16 else -1e9
             bias = (1.0 - mask.to(q.dtype)) * low
-            only_causal = False
-        training = self.training if training is None else training
         # The fused kernels' gradient is wrong for a query that sees no key: its softmax is computed anew from scores so
         # large that their sum is rounded away.
         exact = bias is not None and (
@@ -96,9 +99,7 @@ class MultiHeadDotProduct(nn.Module):
         if return_weights or exact:
             out, weights = self._attend(q, k, v, bias, training)
         else:
-            rate = self.dropout if training else 0.0
-            many = self.kv_heads != self.heads
-            out = F.scaled_dot_product_attention(q, k, v, bias, rate, only_causal, enable_gqa=many)
+            out = F.scaled_dot_product_attention(q, k, v, bias, rate, enable_gqa=self.kv_heads != self.heads)
         out = self._join(out, query)
         return (out, weights.reshape(*weights.shape[:-2], *sizes)) if return_weights else out
 

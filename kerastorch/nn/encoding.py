@@ -27,7 +27,9 @@ class CategoryEncode(nn.Module):
         if indices.ndim == 0 or (self.mode == "one_hot" and indices.shape[-1] != 1):
             indices = indices.unsqueeze(-1)
         known = (indices >= 0) & (indices < self.depth)
-        if self.checked and not bool(known.all()):
+        if self.checked and torch.compiler.is_compiling():
+            torch._assert_async(known.all(), f"Input values must be in the range 0 <= values < {self.depth}.")
+        elif self.checked and not bool(known.all()):
             raise ValueError(
                 f"Input values must be in the range 0 <= values < {self.depth}, got values from "
                 f"{int(indices.min())} to "

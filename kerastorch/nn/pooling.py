@@ -62,9 +62,11 @@ class SameAvgPool(nn.Module):
         """(batch, channels, *sizes) -> (batch, channels, *ceil(sizes / stride))."""
         padding, dropped = same_windows(x.shape[2:], self.kernel_size, self.stride)
         pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(padding) - 1]
-        return drop_first(
-            pool(x, self.kernel_size, self.stride, padding, ceil_mode=True, count_include_pad=False), dropped
-        )
+        given = x.dtype
+        if len(padding) == 3 and given in (torch.float16, torch.bfloat16) and x.device.type == "cpu":
+            x = x.float()  # torch has no avg_pool3d of halves on the CPU
+        pooled = pool(x, self.kernel_size, self.stride, padding, ceil_mode=True, count_include_pad=False)
+        return drop_first(pooled, dropped).to(given)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

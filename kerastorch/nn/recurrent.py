@@ -283,6 +283,10 @@ class Sequence(RecurrentCell):
         """torch's kernel: the outputs of all steps and the final states, with a leading axis of 1."""
         raise NotImplementedError
 
+    def kernel_until(self, x: torch.Tensor, states: Tensors, idle: torch.Tensor, training: bool) -> Tensors:
+        """The outputs, and the states beyond the first as they stood before the idle steps (batch, time) at the end."""
+        raise NotImplementedError
+
     def kernel_weights(self) -> list[torch.Tensor]:
         """The weights as torch's kernels want them: both matrices and, with a bias, two biases."""
         if self.weight_ih.is_cuda and not torch.compiler.is_compiling():
@@ -352,8 +356,8 @@ class Sequence(RecurrentCell):
         ends = self.return_state or self.batch_size is not None
         if fused and mask is None:
             output, states = self.run_kernel(x, states, training)
-        elif fused and (self.STATES == 1 or not ends):
-            output, states = self.run_kernel_masked(x, states, mask, training)
+        elif fused:
+            output, states = self.run_kernel_masked(x, states, mask, training, ends)
         else:
             output, states = self.run_steps(x, states, mask, training)
         if self.batch_size is not None:
@@ -371,9 +375,12 @@ class Sequence(RecurrentCell):
         return (outputs if self.return_sequences else states[0]), states
 
     def run_kernel_masked(
-        self, x: torch.Tensor, states: Tensors, mask: torch.Tensor, training: bool
+        self, x: torch.Tensor, states: Tensors, mask: torch.Tensor, training: bool, ends: bool
     ) -> tuple[torch.Tensor, Tensors]:
-        """The fused kernel on the steps that count, moved to the front; each output is then taken back to its place."""
+        """The fused kernel on the steps that count, moved to the front; each output is then taken back to its place.
+
+        ends: whether the final states are asked for; else only the first is right.
+        """
         if self.time_major:
             x, mask = x.transpose(0, 1), mask.t()
         order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)
@@ -381,18 +388,22 @@ class Sequence(RecurrentCell):
         if training and self.dropout:
             x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout)
         begin = tuple(s.unsqueeze(0).contiguous() for s in states)
-        outputs = self.kernel(x, begin, training, True)[0]
         count = mask.cumsum(1)
+        if ends and self.STATES > 1:
+            idle = torch.arange(x.shape[1], device=x.device) >= count[:, -1:]
+            outputs, *more = self.kernel_until(x, begin, idle, training)
+        else:
+            outputs, *more = self.kernel(x, begin, training, True)[0], *begin[1:]
         taken = count if self.return_sequences else count[:, -1:]
         index = (taken - 1).clamp(min=0).unsqueeze(-1).expand(-1, -1, self.hidden_size)
         picked = torch.gather(outputs, 1, index)
         some = (taken > 0).unsqueeze(-1)
-        state = torch.where(some[:, -1], picked[:, -1], states[0])
+        states = (torch.where(some[:, -1], picked[:, -1], states[0]), *(state.squeeze(0) for state in more))
         shown = mask if self.return_sequences else mask[:, -1:]
         output = torch.where(some & shown.unsqueeze(-1) if self.zero_output_for_mask else some, picked, 0.0)
         if not self.return_sequences:
-            return output[:, 0], (state,)
-        return (output.transpose(0, 1) if self.time_major else output), (state,)
+            return output[:, 0], states
+        return (output.transpose(0, 1) if self.time_major else output), states
 
     def run_steps(
         self, x: torch.Tensor, states: Tensors, mask: torch.Tensor | None, training: bool
@@ -447,6 +458,18 @@ class LSTM(Sequence, LSTMCell):
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.lstm."""
         return torch.lstm(x, states, self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first)
+
+    def kernel_until(self, x: torch.Tensor, states: Tensors, idle: torch.Tensor, training: bool) -> Tensors:
+        """torch.lstm with one more feature, which shuts the input gate and opens the forget gate in idle steps: c stays."""
+        gate = torch.tensor([-1e4, 1e4, 0.0, 0.0], dtype=x.dtype, device=x.device).repeat_interleave(self.hidden_size)
+        first, *rest = self.kernel_weights()
+        weights = [torch.cat([first, gate.unsqueeze(1)], 1), *rest]
+        # In one piece of memory, as cuDNN wants them.
+        pieces = torch.cat([w.flatten() for w in weights]).split([w.numel() for w in weights])
+        weights = [piece.view_as(w) for piece, w in zip(pieces, weights, strict=True)]
+        x = torch.cat([x, idle.unsqueeze(-1).to(x.dtype)], -1)
+        outputs, _, c = torch.lstm(x, states, weights, self.bias is not None, 1, 0.0, training, False, True)
+        return outputs, c
 
 
 class GRU(Sequence, GRUCell):

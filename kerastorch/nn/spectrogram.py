@@ -57,15 +57,17 @@ class MelSpectrogram(nn.Module):
 
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         """(..., time) -> (..., bins, frames)."""
+        given = sound.dtype
+        sound = sound if given == torch.float64 else sound.float()  # torch has no FFT of halves
         spectrum = torch.stft(
             sound, self.fft_length, self.stride, self.length, self.window_values.to(sound.dtype), return_complex=True
         )
         power = torch.matmul(self.mel.to(sound.dtype).t(), spectrum.abs() ** self.mag_exp)
         if self.top_db is None:
-            return power
+            return power.to(given)
         decibels = 10 * torch.log10(power.clamp(min=self.min_power))
         decibels = decibels - 10 * math.log10(max(abs(self.ref_power), self.min_power))
-        return torch.maximum(decibels, decibels.max() - self.top_db)
+        return torch.maximum(decibels, decibels.max() - self.top_db).to(given)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

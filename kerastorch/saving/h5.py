@@ -1,4 +1,4 @@
-"""tf.keras 2's h5 files: whole models, and weights alone.
+"""Keras's legacy h5 files: whole models, and weights alone.
 
 A file of weights has the attributes layer_names, backend and keras_version, and for each layer a group with the attribute
 weight_names and a data set under each of those names. A whole model has these in the group model_weights, and the
@@ -9,54 +9,66 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastorch.config import get_device, set_device, torch_dtype
-from kerastorch.saving.atomic import check_overwrite, replacing
+from kerastorch.registry import serialize
+from kerastorch.saving import opening
+from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dialects import portable
-from kerastorch.saving.matching import assign_all, match_by_name, match_by_order, pair_weights, stored_order
+from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
+from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
+from kerastorch.saving.dialects.theano import remarks
+from kerastorch.saving.matching import (
+    StoredLayer,
+    assign_all,
+    match_by_name,
+    match_by_order,
+    pair_weights,
+    stored_order,
+)
+from kerastorch.saving.opening import check_count, check_dataset, check_total, datasets_in, member, text_attribute
+from kerastorch.saving.origin import Origin
 from kerastorch.saving.report import LoadReport
-from kerastorch.saving.text import BACKEND, KERAS_VERSION, model_from_config, to_json
-from kerastorch.variables import deferred_initialization
+from kerastorch.saving.text import BACKEND, KERAS3_VERSION, KERAS_VERSION, parse_json, plain
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["StoredLayer", "load_model", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "fill",
+    "is_weights",
+    "load_weights",
+    "read_config",
+    "read_layers",
+    "read_origin",
+    "read_training_state",
+    "save_model",
+    "save_weights",
+]
 
 _ATTRIBUTE_LIMIT = 64512
 """Bytes that HDF5 can hold in one attribute of an object header; longer lists are split over several."""
-
-StoredLayer = tuple[str, list[tuple[str, Any]]]
-"""A layer's name in a file, and its weights: their names and h5py data sets."""
 
 
 # Writing
 
 
-def save_model(
-    model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, save_format: str | None = None
-) -> None:
-    """Writes architecture and weights to one h5 file, atomically.
-
-    Raises ValueError for another format, FileExistsError where a file is there and `overwrite` is false.
-    """
+def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str | None = None) -> None:
+    """Writes architecture and weights to one h5 file, atomically."""
     import h5py
 
-    _check_format(filepath, save_format)
-    check_overwrite(filepath, overwrite)
-    described = json.loads(to_json(model))
+    described = plain(serialize(model))
+    as_keras3 = needs_keras3(described) if dialect is None else dialect == "keras3"
+    version = KERAS3_VERSION if as_keras3 else KERAS_VERSION
+    config = json.dumps(written(described) if as_keras3 else portable(described))
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["keras_version"] = KERAS_VERSION
+        file.attrs["keras_version"] = version
         file.attrs["backend"] = BACKEND
-        del described["keras_version"], described["backend"]
-        file.attrs["model_config"] = json.dumps(portable(described))
-        _write_weights(file.create_group("model_weights"), model)
+        file.attrs["model_config"] = config
+        _write_weights(file.create_group("model_weights"), model, version)
         kept = model._compile_config or {}
         for name, value in kept.get("attributes", {}).items():
             file.attrs[name] = value
@@ -64,39 +76,19 @@ def save_model(
             _write_tree(file.create_group("optimizer_weights"), kept["optimizer_weights"])
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True, save_format: str | None = None) -> None:
-    """Writes the weights to an h5 file, atomically. Raises as `save_model`, and ValueError for a model without weights yet."""
+def save_weights(model: Any, filepath: Any) -> None:
+    """Writes the weights to an h5 file, atomically."""
     import h5py
 
-    _check_format(filepath, save_format)
-    check_overwrite(filepath, overwrite)
-    if not model.built:
-        raise ValueError(
-            f"Model '{model.name}' has no weights to save yet: call it on data, or build(input_shape), first."
-        )
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
-        _write_weights(file, model)
+        _write_weights(file, model, KERAS_VERSION)
 
 
-def _check_format(filepath: Any, save_format: str | None) -> None:
-    suffix = Path(filepath).suffix.lower()
-    if (
-        str(filepath).endswith(".weights.h5")
-        or suffix == ".keras"
-        or save_format not in (None, "h5", "hdf5", "keras_h5")
-    ):
-        raise ValueError(
-            f"Cannot write {filepath} (save_format={save_format!r}): kerastorch writes tf.keras's h5. Name the file '*.h5'."
-        )
-    if suffix not in (".h5", ".hdf5", ".keras_h5") and save_format is None:
-        raise ValueError(f"Cannot tell the format of {filepath}: name the file '*.h5', or pass save_format='h5'.")
-
-
-def _write_weights(group: h5py.Group, model: Any) -> None:
+def _write_weights(group: h5py.Group, model: Any, version: str) -> None:
     layers = model.layers
     _write_names(group, "layer_names", [layer.name for layer in layers])
     group.attrs["backend"] = BACKEND
-    group.attrs["keras_version"] = KERAS_VERSION
+    group.attrs["keras_version"] = version
     for layer in layers:
         _write_layer(group.create_group(layer.name), stored_order(layer))
     _write_layer(group.create_group("top_level_model_weights"), model._own_variables())
@@ -148,181 +140,144 @@ def _write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
 # Reading
 
 
-def load_model(
-    filepath: Any,
-    custom_objects: Any = None,
-    compile: bool = True,
-    safe_mode: bool = True,
-    device: Any = None,
-    dtype: Any = None,
-) -> Any:
-    """The model in an h5 file, with its weights, ready for inference.
-
-    custom_objects: name -> class or function, for what the library does not know. device: where the weights shall lie,
-    by default CUDA where there is one. dtype: a float dtype to convert the model to.
-    Raises OSError for a file that is missing or no HDF5, ValueError for one without an architecture or with weights that
-    do not fit it; one message tells all that is wrong.
-    Keras: tf.keras.models.load_model.
-    """
-    before = get_device()
-    set_device(device if device is not None else before)
-    try:
-        with _open(filepath) as file:
-            with deferred_initialization():
-                model = model_from_config(_model_config(file, filepath), custom_objects)
-            group = file.get("model_weights", file)
-            model.load_report = _fill(model, group, filepath)
-            model._compile_config = _training_state(file)
-    finally:
-        set_device(before)
-    if dtype is not None:
-        model.to(_float_dtype(dtype))
-        for layer in model._flatten_layers():
-            if layer.is_mixed:
-                layer.dtype_policy = dtype
-    return model
+def read_config(file: h5py.File) -> Any:
+    """The architecture in a file of a whole model; ValueError where it has none."""
+    text = text_attribute(file, "model_config")
+    if text is None:
+        kind = "weights only: build the model and call model.load_weights" if is_weights(file) else "no Keras model"
+        raise ValueError(f"No model config found in {file.filename}: the file holds {kind}.")
+    return parse_json(text, f"the model_config of {file.filename}")
 
 
-def _float_dtype(dtype: Any) -> Any:
-    found = torch_dtype(dtype)
-    if not found.is_floating_point:
-        raise ValueError(f"load_model: dtype must be a float type, got {dtype!r}.")
-    return found
+def is_weights(group: h5py.Group) -> bool:
+    """Whether the attributes of legacy weights stand on a group."""
+    return any(name in group.attrs for name in ("layer_names", "layer_names0")) or is_keras0(group)
 
 
-def _open(filepath: Any) -> h5py.File:
-    import h5py
-
-    if isinstance(filepath, (str, os.PathLike)):
-        path = Path(filepath)
-        if not path.exists():
-            raise OSError(f"No file or directory found at {path}.")
-        if path.is_dir():
-            raise OSError(
-                f"{path} is a directory: TensorFlow's SavedModel, which kerastorch does not read. In TensorFlow write it as "
-                f"h5: tf.keras.models.load_model({str(path)!r}).save('model.h5')."
-            )
-        if not h5py.is_hdf5(path):
-            raise OSError(
-                f"{path} is not an HDF5 file, or is cut off ({path.stat().st_size} bytes). "
-                "Expected what model.save('x.h5') wrote."
-            )
-    try:
-        return h5py.File(filepath, "r")
-    except OSError as error:
-        raise OSError(f"Cannot open {filepath} as HDF5; it may be cut off: {error}.") from error
+def read_origin(file: h5py.File) -> Origin:
+    """Who wrote an h5 file, as its attributes, or else the form of its weights' names, tell."""
+    group = _weights_group(file)
+    version = text_attribute(file, "keras_version") or text_attribute(group, "keras_version")
+    backend = text_attribute(file, "backend") or text_attribute(group, "backend")
+    origin = Origin.of("0.3" if is_keras0(group) else version, backend, default=1)
+    if origin.generation > 1 or origin.backend:
+        return origin
+    # Keras 1 and 0.3 do not say on what they ran, but TensorFlow's weights have names that end in ':0'.
+    names = [name for _, weights in read_layers(file) for name, _ in weights]
+    return Origin(1, origin.version, "tensorflow" if any(name.endswith(":0") for name in names) else "theano")
 
 
-def _model_config(file: h5py.File, filepath: Any) -> Any:
-    if "model_config" not in file.attrs:
-        kind = (
-            "weights only: build the model and call model.load_weights"
-            if "layer_names" in file.attrs
-            else "no Keras model"
-        )
-        raise ValueError(f"No model config found in {filepath}: the file holds {kind}.")
-    text = _text(file.attrs["model_config"])
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"The model_config of {filepath} is not JSON: {error}.") from error
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch: bool = False) -> LoadReport:
-    """Reads weights into a built model, by the order of layers or by their names.
-
-    Raises OSError for a file that cannot be read, ValueError where the model has no weights yet and, listing every layer
-    that does not fit, where the file is of another model; the model is then as it was.
-    """
-    if not model.built:
-        raise ValueError(
-            f"Model '{model.name}' has no weights yet: call it on data, or build(input_shape), before load_weights."
-        )
-    if skip_mismatch and not by_name:
-        raise ValueError(
-            "load_weights: skip_mismatch=True goes with by_name=True, as without names nothing can be left out."
-        )
-    with _open(filepath) as file:
-        group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
-        stored = read_layers(group, filepath)
-        match = match_by_name if by_name else match_by_order
-        report, pairs = match(model, stored, skip_mismatch)
-        top = _top_level(group)
-        if top and model._own_variables():
-            pairs += pair_weights(model.name, model._own_variables(), top)
-        assign_all(pairs, report)
-        return report
-
-
-def _top_level(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
-    if "top_level_model_weights" not in group:
-        return []
-    inner = group["top_level_model_weights"]
-    return [(name, inner[name]) for name in read_names(inner, "weight_names")]
-
-
-def _fill(model: Any, group: h5py.Group, filepath: Any) -> LoadReport:
-    stored = read_layers(group, filepath)
-    names = [layer.name for layer in model.layers if layer.weights]
-    by_name = len(set(names)) == len(names) and set(names) == {name for name, weights in stored if weights}
-    report, pairs = (match_by_name if by_name else match_by_order)(model, stored, False)
-    assign_all(pairs, report)
-    for variable in model.weights:
-        if variable.is_empty:
-            variable.initialize()
-    return report
+def _weights_group(file: h5py.File) -> h5py.Group:
+    inner = member(file, "model_weights") if not is_weights(file) else None
+    return inner if inner is not None else file
 
 
 def read_names(group: h5py.Group, attribute: str) -> list[str]:
     """A list of names from an attribute, or from the several that a long one was split over."""
     if attribute in group.attrs:
-        return [_text(name) for name in np.asarray(group.attrs[attribute]).ravel()]
+        return _names(opening.attribute(group, attribute))
     names: list[str] = []
     for i in itertools.count():
-        piece = group.attrs.get(f"{attribute}{i}")
+        piece = opening.attribute(group, f"{attribute}{i}")
         if piece is None:
             return names
-        names += [_text(name) for name in np.asarray(piece).ravel()]
+        names += _names(piece)
     raise AssertionError
 
 
-def read_layers(group: h5py.Group, filepath: Any) -> list[StoredLayer]:
-    """The layers in a group of weights, in order, each with its weights' names and data sets."""
+def _names(values: Any) -> list[str]:
+    found = np.asarray(values).ravel().tolist()
+    if not all(isinstance(name, (bytes, str)) for name in found):
+        raise ValueError(f"Expected names in an attribute of the file, got {found[:4]}.")
+    return [name.decode("utf-8") if isinstance(name, bytes) else name for name in found]
+
+
+def read_layers(file: h5py.File) -> list[StoredLayer]:
+    """The layers in a file of weights, in order, each with its weights' names and data sets."""
     import h5py
 
-    if "layer_names" not in group.attrs and "layer_names0" not in group.attrs:
+    group = _weights_group(file)
+    if is_keras0(group):
+        found = keras0_layers(group)
+        check_total(file, (data for _, weights in found for _, data in weights))
+        return found
+    if not is_weights(group):
         raise ValueError(
-            f"{filepath} holds no Keras weights: the attribute layer_names is missing. It holds {list(group)[:8]}."
+            f"{file.filename} holds no Keras weights: the attribute layer_names is missing. It holds {list(group)[:8]}."
         )
     layers: list[StoredLayer] = []
     missing = []
+    count = 0
     for name in read_names(group, "layer_names"):
-        inner = group.get(name)
+        inner = member(group, name)
         if not isinstance(inner, h5py.Group):
             missing.append(name)
             continue
-        weights = [(weight, inner.get(weight)) for weight in read_names(inner, "weight_names")]
+        weights = [(weight, member(inner, weight)) for weight in read_names(inner, "weight_names")]
+        count += 1 + len(weights)
+        check_count(file, count)
         missing += [f"{name}/{weight}" for weight, data in weights if not isinstance(data, h5py.Dataset)]
-        layers.append((name, weights))
+        layers.append((name, [(w, check_dataset(data)) for w, data in weights if isinstance(data, h5py.Dataset)]))
     if missing:
-        raise ValueError(f"{filepath} is damaged: it lists, but does not hold, {missing}.")
+        raise ValueError(f"{file.filename} is damaged: it lists, but does not hold, {missing}.")
+    check_total(file, (data for _, weights in layers for _, data in weights))
     return layers
 
 
-def _training_state(file: h5py.File) -> dict[str, Any] | None:
+def fill(model: Any, file: h5py.File, origin: Origin) -> LoadReport:
+    """Gives a model made from the file's architecture the file's weights."""
+    layers, stored = filed_layers(model, read_layers(file), origin)
+    report = LoadReport(origin, notes=remarks(model, origin))
+    convert = converter(origin, report)
+    names = [layer.name for layer in layers if layer.weights]
+    if len(set(names)) == len(names) and set(names) == {name for name, weights in stored if weights}:
+        pairs = match_by_name(model, layers, stored, convert, False, report)
+    else:
+        pairs = match_by_order(model, layers, stored, convert)
+    assign_all(pairs, report)
+    return report
+
+
+def load_weights(model: Any, file: h5py.File, by_name: bool, skip_mismatch: bool) -> LoadReport:
+    """Reads weights into a built model, by the order of its layers or by their names."""
+    report = LoadReport(read_origin(file))
+    report.notes += remarks(model, report.origin)
+    layers, stored = filed_layers(model, read_layers(file), report.origin)
+    convert = converter(report.origin, report)
+    if by_name:
+        pairs = match_by_name(model, layers, stored, convert, skip_mismatch, report)
+    else:
+        pairs = match_by_order(model, layers, stored, convert)
+    top = _top_level(_weights_group(file))
+    if top and model._own_variables():
+        pairs += pair_weights(model.name, model._own_variables(), top)
+    assign_all(pairs, report)
+    return report
+
+
+def _top_level(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
+    import h5py
+
+    inner = member(group, "top_level_model_weights")
+    if inner is None:
+        return []
+    found = [(name, member(inner, name)) for name in read_names(inner, "weight_names")]
+    return [(name, check_dataset(data)) for name, data in found if isinstance(data, h5py.Dataset)]
+
+
+def read_training_state(file: h5py.File) -> dict[str, Any] | None:
     """What the file holds of compile(): kept as it is, and written back."""
     import h5py
 
     kept: dict[str, Any] = {}
-    if "training_config" in file.attrs:
-        kept["attributes"] = {"training_config": _text(file.attrs["training_config"])}
-    if isinstance(file.get("optimizer_weights"), h5py.Group):
-        group = file["optimizer_weights"]
-        datasets: dict[str, np.ndarray] = {}
-        group.visititems(lambda name, x: datasets.update({name: x[()]}) if isinstance(x, h5py.Dataset) else None)
-        kept["optimizer_weights"] = {"attributes": dict(group.attrs), "datasets": datasets}
+    text = text_attribute(file, "training_config")
+    if text is not None:
+        kept["attributes"] = {"training_config": text}
+    group = member(file, "optimizer_weights")
+    if isinstance(group, h5py.Group):
+        datasets = {name: data[()] for name, data in datasets_in(group).items()}
+        kept["optimizer_weights"] = {
+            "attributes": {key: opening.attribute(group, key) for key in group.attrs},
+            "datasets": datasets,
+        }
     return kept or None

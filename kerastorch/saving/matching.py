@@ -1,18 +1,35 @@
-"""Which of a file's weights goes into which of a model's."""
+"""Which of a file's weights goes into which of a model's, by the order of layers or by their names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+import torch
 
-from kerastorch.saving.report import LoadReport
+from kerastorch.saving.report import LoadReport, counted
 from kerastorch.variables import Variable
 
-__all__ = ["Pair", "assign_all", "match_by_name", "match_by_order", "pair_weights", "stored_order"]
+__all__ = [
+    "Convert",
+    "Pair",
+    "StoredLayer",
+    "assign_all",
+    "match_by_name",
+    "match_by_order",
+    "pair_weights",
+    "refuse",
+    "stored_order",
+]
 
 Pair = tuple[Variable, str, Any, str]
-"""A weight, the place of its value in the file, the value (an h5py data set), and the rule by which they met."""
+"""A weight, the place of its value in the file, the value (an h5py data set or an array), and the rule by which they met."""
+
+StoredLayer = tuple[str, list[tuple[str, Any]]]
+"""A layer's name in a file, and its weights: their names and h5py data sets."""
+
+Convert = Callable[[Any, list[tuple[str, Any]]], list[tuple[str, Any]]]
+"""What turns the weights stored for a layer into the form that the layer has today."""
 
 
 def _tail(name: str) -> str:
@@ -39,26 +56,31 @@ def pair_weights(layer_name: str, variables: list[Variable], stored: list[tuple[
 
 
 def stored_order(layer: Any) -> list[Variable]:
-    """A layer's weights in the order of files: the trainable ones, then the others."""
+    """A layer's weights in the order of legacy h5 files: the trainable ones, then the others."""
     return list({id(v): v for v in (*layer.trainable_weights, *layer.non_trainable_weights)}.values())
 
 
-def _problem(layer: Any, variables: list[Variable], name: str, stored: list[tuple[str, Any]]) -> str | None:
-    """Why the stored weights do not fit the layer, or None."""
+def _fitted(layer: Any, name: str, stored: list[tuple[str, Any]], convert: Convert) -> tuple[str | None, list[Pair]]:
+    """Why the stored weights do not fit the layer, or None and the pairs."""
+    variables = stored_order(layer)
+    stored = convert(layer, stored)
     if len(variables) != len(stored):
-        return (
+        problem = (
             f"layer '{layer.name}' expects {len(variables)} weight(s) {[v.name for v in variables]}, "
             f"'{name}' in the file has {len(stored)} {[n for n, _ in stored]}"
         )
+        return problem, []
+    pairs = pair_weights(name, variables, stored)
     wrong = [
         f"'{variable.name}' has shape {variable.shape}, '{place}' in the file {tuple(data.shape)}"
-        for variable, place, data, _ in pair_weights(name, variables, stored)
+        for variable, place, data, _ in pairs
         if not variable.fits(data.shape)
     ]
-    return f"layer '{layer.name}': {', '.join(wrong)}" if wrong else None
+    return (f"layer '{layer.name}': {', '.join(wrong)}", []) if wrong else (None, pairs)
 
 
-def _refuse(model: Any, problems: list[str]) -> None:
+def refuse(model: Any, problems: list[str]) -> None:
+    """ValueError with all the problems, if there are any."""
     if problems:
         raise ValueError(
             f"The file's weights do not fit model '{model.name}'; nothing was loaded. {len(problems)} problem(s):\n  "
@@ -66,9 +88,9 @@ def _refuse(model: Any, problems: list[str]) -> None:
         )
 
 
-def match_by_order(model: Any, stored: list[Any], skip_mismatch: bool) -> tuple[LoadReport, list[Pair]]:
+def match_by_order(model: Any, layers: list[Any], stored: list[StoredLayer], convert: Convert) -> list[Pair]:
     """Layers that have weights, one after the other. ValueError, with all that does not fit, else."""
-    layers = [layer for layer in model.layers if layer.weights]
+    layers = [layer for layer in layers if layer.weights]
     filled = [(name, weights) for name, weights in stored if weights]
     if len(layers) != len(filled):
         rows = [
@@ -81,49 +103,61 @@ def match_by_order(model: Any, stored: list[Any], skip_mismatch: bool) -> tuple[
         )
     problems, pairs = [], []
     for layer, (name, weights) in zip(layers, filled, strict=True):
-        variables = stored_order(layer)
-        problem = _problem(layer, variables, name, weights)
+        problem, found = _fitted(layer, name, weights, convert)
+        pairs += found
         if problem:
             problems.append(problem)
-        else:
-            pairs += pair_weights(name, variables, weights)
-    _refuse(model, problems)
-    return LoadReport(), pairs
+    refuse(model, problems)
+    return pairs
 
 
 def _side_by_side(a: list[str], b: list[str]) -> list[tuple[str | None, str | None]]:
     return [(a[i] if i < len(a) else None, b[i] if i < len(b) else None) for i in range(max(len(a), len(b)))]
 
 
-def match_by_name(model: Any, stored: list[Any], skip_mismatch: bool) -> tuple[LoadReport, list[Pair]]:
+def match_by_name(
+    model: Any,
+    layers: list[Any],
+    stored: list[StoredLayer],
+    convert: Convert,
+    skip_mismatch: bool,
+    report: LoadReport,
+) -> list[Pair]:
     """Layers of the same name. Layers without a counterpart are reported; ValueError for those that do not fit, unless
     `skip_mismatch`, which reports them."""
-    report, problems, pairs = LoadReport(), [], []
-    index = {layer.name: layer for layer in model.layers}
+    problems, pairs = [], []
+    index = {layer.name: layer for layer in layers}
     for name, weights in stored:
         layer = index.get(name)
         if layer is None:
             if weights:
                 report.unused.append(name)
             continue
-        variables = stored_order(layer)
-        if not variables and not weights:
+        if not layer.weights and not weights:
             continue
-        problem = _problem(layer, variables, name, weights)
-        if problem is None:
-            pairs += pair_weights(name, variables, weights)
-        elif skip_mismatch:
+        problem, found = _fitted(layer, name, weights, convert)
+        pairs += found
+        if problem and skip_mismatch:
             report.skipped.append((name, problem))
-        else:
+        elif problem:
             problems.append(problem)
     names = {name for name, _ in stored}
-    report.missing += [layer.name for layer in model.layers if layer.weights and layer.name not in names]
-    _refuse(model, problems)
-    return report, pairs
+    report.missing += [layer.name for layer in layers if layer.weights and layer.name not in names]
+    refuse(model, problems)
+    return pairs
 
 
 def assign_all(pairs: list[Pair], report: LoadReport) -> None:
     """Reads the values and sets the weights; each pair is reported."""
-    for variable, place, data, rule in pairs:
-        variable.assign(np.asarray(data[()]))
-        report.loaded.append((variable.name, place, rule))
+    threads = torch.get_num_threads()
+    # To lay out a kernel anew is bound by memory: threads gain little, and lose much where the machine is busy.
+    torch.set_num_threads(1)
+    try:
+        for variable, _, data, _ in pairs:
+            if getattr(data, "chunks", None) and not variable.is_empty:
+                data[()]  # what is packed may be damaged: a model in use must not be filled by half
+        for variable, place, data, rule in counted(pairs):
+            variable.read(data)
+            report.loaded.append((variable.name, place, rule))
+    finally:
+        torch.set_num_threads(threads)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerastorch.registry import deserialize, find, serialize
 from kerastorch.saving.dialects import canonical
+from kerastorch.saving.dialects.keras1 import is_keras1
+from kerastorch.saving.origin import Origin
+from kerastorch.untrusted import reading
 
 __all__ = [
     "BACKEND",
@@ -15,6 +18,9 @@ __all__ = [
     "model_from_config",
     "model_from_json",
     "model_from_yaml",
+    "origin_of",
+    "parse_json",
+    "parse_yaml",
     "plain",
     "to_json",
     "to_yaml",
@@ -22,7 +28,11 @@ __all__ = [
 
 KERAS_VERSION = "2.15.0"
 """The version whose form kerastorch writes."""
+KERAS3_VERSION = "3.15.1"
+"""The version whose form it writes where Keras 3's is asked for, or nothing else will do."""
 BACKEND = "tensorflow"
+_DEEPEST = 200
+_MOST_VALUES = 5_000_000
 
 
 def plain(value: Any) -> Any:
@@ -50,54 +60,151 @@ def to_yaml(model: Any, **kwargs: Any) -> str:
     return yaml.safe_dump(_described(model), **{"sort_keys": False, **kwargs})
 
 
-def model_from_config(config: Any, custom_objects: Any = None) -> Any:
-    """A model with new weights from what `to_json` describes, of any generation of Keras."""
-    if not isinstance(config, Mapping) or "class_name" not in config:
-        raise ValueError(
-            f"Not the description of a model: expected a dict with 'class_name' and 'config', got {_short(config)}."
-        )
-    config = canonical(config)
+def model_from_config(config: Any, custom_objects: Any = None, origin: Origin | None = None) -> Any:
+    """A model with new weights from what `to_json` describes, of any generation of Keras.
+
+    origin: who wrote it, where that is known from elsewhere than the config itself.
+    """
+    with reading("The config of the model"):
+        config = canonical(config, origin or origin_of(config))
+        if not isinstance(config, Mapping) or "class_name" not in config:
+            raise ValueError(
+                f"Not the description of a model: expected a dict with 'class_name' and 'config', got {_short(config)}."
+            )
+        _refuse_unknown_layers(config, custom_objects)
+        return deserialize("layer", config, custom_objects)
+
+
+def _refuse_unknown_layers(config: Mapping[str, Any], custom_objects: Any) -> None:
     unknown = _unknown_layers(config, custom_objects)
-    if unknown:
-        lines = "\n  ".join(f"{name} '{layer}': {_short(arguments)}" for name, layer, arguments in unknown)
-        names = ", ".join(f"{name!r}: ..." for name in dict.fromkeys(name for name, _, _ in unknown))
-        raise ValueError(
-            f"{len(unknown)} unknown layer(s); if they are your own, pass custom_objects={{{names}}}, open a "
-            f"custom_object_scope, or decorate the classes with register_keras_serializable. Their configs:\n  {lines}"
-        )
-    return deserialize("layer", config, custom_objects)
+    functions = _unknown_functions(config, custom_objects)
+    if unknown or functions:
+        raise ValueError("\n".join((*_about_layers(unknown), *_about_functions(functions))))
+
+
+def origin_of(config: Any) -> Origin:
+    """Who wrote a config, as far as it tells."""
+    if not isinstance(config, Mapping):
+        return Origin(1)
+    if "keras_version" in config:
+        return Origin.of(config["keras_version"], config.get("backend"))
+    if is_keras1(config):
+        return Origin(1)
+    return Origin(3 if str(config.get("module") or "").startswith("keras") else 2)
+
+
+def _about_layers(unknown: list[tuple[str, str, Any]]) -> list[str]:
+    if not unknown:
+        return []
+    names = ", ".join(f"{_short(name)}: ..." for name in dict.fromkeys(name for name, _, _ in unknown))
+    return [
+        f"{len(unknown)} unknown layer(s); if they are your own, pass custom_objects={{{names}}}, open a "
+        "custom_object_scope, or decorate the classes with register_keras_serializable. Their configs:",
+        *(f"  {name:.200} '{layer!s:.200}': {_short(arguments)}" for name, layer, arguments in unknown),
+    ]
+
+
+def _about_functions(functions: list[tuple[str, str]]) -> list[str]:
+    if not functions:
+        return []
+    names = ", ".join(f"{_short(name)}: ..." for name in dict.fromkeys(name for name, _ in functions))
+    return [
+        f"{len(functions)} layer(s) call functions that have no torch counterpart here; pass functions of torch tensors with "
+        f"the same arguments: custom_objects={{{names}}} (or by the names of the layers):",
+        *(f"  '{layer!s:.200}': {name!s:.200}" for name, layer in functions),
+    ]
 
 
 def _unknown_layers(config: Any, custom_objects: Any) -> list[tuple[str, str, Any]]:
     """(class name, layer name, config) of each layer in a model's config whose class nobody knows."""
+    found = (
+        (layer, find("layer", layer["class_name"], custom_objects)) for layer in _layers_in(config, custom_objects)
+    )
+    return [(layer["class_name"], _name_in(layer), layer.get("config")) for layer, cls in found if cls is None]
+
+
+def _unknown_functions(config: Any, custom_objects: Any) -> list[tuple[str, str]]:
+    """(function, layer name) of each layer in a model's config that is a function which nobody knows."""
+    functions = []
+    for layer in _layers_in(config, custom_objects):
+        asked = getattr(find("layer", layer["class_name"], custom_objects), "missing_function", None)
+        name = asked(layer.get("config") or {}, custom_objects) if asked is not None else None
+        if name is not None:
+            functions.append((name, _name_in(layer)))
+    return functions
+
+
+def _name_in(layer: Mapping[str, Any]) -> str:
+    inner = layer.get("config")
+    return inner.get("name", "") if isinstance(inner, Mapping) else ""
+
+
+def _layers_in(config: Any, custom_objects: Any) -> Iterator[Mapping[str, Any]]:
+    """The config of a model and those of all layers in it, not past those whose class nobody knows."""
     if not isinstance(config, Mapping) or "class_name" not in config:
-        return []
-    inner = config.get("config")
-    if find("layer", config["class_name"], custom_objects) is None:
-        name = inner.get("name", "") if isinstance(inner, Mapping) else ""
-        return [(config["class_name"], name, inner)]
-    layers = inner.get("layers", ()) if isinstance(inner, Mapping) else inner if isinstance(inner, list) else ()
-    return [found for layer in layers for found in _unknown_layers(layer, custom_objects)]
+        return
+    yield config
+    if find("layer", config["class_name"], custom_objects) is not None:
+        inner = config.get("config")
+        layers = inner.get("layers", ()) if isinstance(inner, Mapping) else inner if isinstance(inner, list) else ()
+        for layer in layers:
+            yield from _layers_in(layer, custom_objects)
 
 
 def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
     """A model with new weights; ValueError for text that is no JSON or describes no model."""
-    try:
-        config = json.loads(json_string)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"model_from_json: this is not JSON: {error}.") from error
-    return model_from_config(config, custom_objects)
+    return model_from_config(parse_json(json_string, "model_from_json: this"), custom_objects)
 
 
 def model_from_yaml(yaml_string: str, custom_objects: Any = None) -> Any:
     """A model with new weights; only plain YAML values are read. ValueError for anything else."""
+    return model_from_config(parse_yaml(yaml_string, "model_from_yaml: this"), custom_objects)
+
+
+def parse_json(text: str | bytes, what: str) -> Any:
+    """The value of JSON text; ValueError, naming `what` it was, where it is none or nested without measure."""
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{what} is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise ValueError(f"{what} is nested too deep: refused.") from error
+    return _bounded(value, what)
+
+
+def parse_yaml(text: str, what: str) -> Any:
+    """The value of YAML text with plain values and tuples; ValueError, naming `what` it was, for anything else."""
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Plain values, and the names by which Python 2 and PyYAML wrote tuples and strings."""
+
+    for tag, kind in (("tuple", "sequence"), ("str", "scalar"), ("unicode", "scalar")):
+        Loader.add_constructor(f"tag:yaml.org,2002:python/{tag}", getattr(Loader, f"construct_{kind}"))
     try:
-        config = yaml.safe_load(yaml_string)
+        value = yaml.load(text, Loader)
     except yaml.YAMLError as error:
-        raise ValueError(f"model_from_yaml: this is not plain YAML: {error}.") from error
-    return model_from_config(config, custom_objects)
+        raise ValueError(f"{what} is not plain YAML: {error}.") from error
+    except RecursionError as error:
+        raise ValueError(f"{what} is nested too deep: refused.") from error
+    return _bounded(value, what)
+
+
+def _bounded(value: Any, what: str) -> Any:
+    """The value, if it is no deeper and no larger, references of YAML written out, than a model's description can be."""
+    pending, count = [(value, 0)], 0
+    while pending:
+        x, depth = pending.pop()
+        count += 1
+        if depth > _DEEPEST or count > _MOST_VALUES:
+            raise ValueError(
+                f"{what} is nested deeper than {_DEEPEST}, or holds more than {_MOST_VALUES} values: refused."
+            )
+        if isinstance(x, Mapping):
+            pending += [(y, depth + 1) for y in x.values()]
+        elif isinstance(x, list):
+            pending += [(y, depth + 1) for y in x]
+    return value
 
 
 def _short(value: Any) -> str:

@@ -75,7 +75,7 @@ def input_batches(x: Any, batch_size: int | None, steps: int | None, inputs: int
 
 def _array(leaf: Any) -> np.ndarray:
     array = np.asarray(leaf)
-    if array.dtype.kind == "O":
+    if array.dtype.kind == "O" and not all(isinstance(value, (str, bytes)) for value in array.flat):
         raise ValueError(
             f"Failed to convert a {type(leaf).__name__} to a tensor: its rows differ in length or hold no numbers."
         )

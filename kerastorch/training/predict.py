@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from kerastorch.layers.weights import phase
+from kerastorch.layers.phase import phase
 from kerastorch.training.data import input_batches
 from kerastorch.training.progress import Progbar
 

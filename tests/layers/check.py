@@ -60,6 +60,7 @@ class _Case:
         return found if len(found) > 1 else found[0]
 
     def run(self, model: Any, x: Any = None) -> list[torch.Tensor]:
+        model.eval()  # augmenting layers begin in training
         with torch.no_grad():
             return pytree.tree_leaves(model(self.x if x is None else x))
 
@@ -171,7 +172,7 @@ def _export(case: _Case) -> None:
     arguments = (case.x,)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(case.model, arguments, strict=False)
+        program = torch.export.export(case.model.eval(), arguments, strict=False)
     with torch.no_grad():
         _same(pytree.tree_leaves(program.module()(*arguments)), case.outputs)
 

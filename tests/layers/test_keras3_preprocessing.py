@@ -8,15 +8,21 @@ import torch
 
 import kerastorch as keras
 from kerastorch.saving.dialects import canonical
+from kerastorch.saving.origin import Origin
+from tests.fixture_files import FIXTURES
 
 L = keras.layers
 IMAGES = torch.arange(24.0).reshape(1, 2, 4, 3)
 
 
-@pytest.mark.parametrize("name", ["TFSMLayer", "JaxLayer", "FlaxLayer"])
-def test_layers_of_other_frameworks_say_so(name):
-    with pytest.raises(NotImplementedError, match=f"{name} runs .* which torch cannot"):
+@pytest.mark.parametrize(
+    "name", ["TFSMLayer", "JaxLayer", "FlaxLayer", "DenseFeatures", "DynamicLookup", "DynamicEmbedding"]
+)
+def test_layers_that_cannot_be_had_name_the_way_out(name):
+    with pytest.raises(NotImplementedError, match=rf"{name} runs .* torch (cannot|has not)\b.*\."):
         getattr(L, name)("model")
+    with pytest.raises((NotImplementedError, ValueError), match=f"{name} runs"):
+        L.deserialize({"class_name": name, "config": {"name": "x"}})
 
 
 @pytest.mark.parametrize(
@@ -76,10 +82,29 @@ def test_colours():
     assert spread.ravel().tolist() == [0.0, 170.0, 170.0, 255.0]
 
 
-def test_the_default_phase_that_keras_3_writes_is_not_the_users():
+def read_node(name, training):
     reference = {"class_name": "__keras_tensor__", "config": {"keras_history": ["input_layer", 0, 0]}}
-    node = {"args": [reference], "kwargs": {"training": True}}
-    described = {"class_name": "RandomCrop", "config": {"data_format": "channels_last"}, "inbound_nodes": [node]}
-    read = canonical(described)
+    node = {"args": [reference], "kwargs": {"training": training}}
+    return canonical(
+        {"class_name": name, "config": {"data_format": "channels_last"}, "inbound_nodes": [node]}, Origin(3)
+    )
+
+
+def test_the_default_phase_that_keras_3_writes_is_not_the_users():
+    read = read_node("RandomCrop", True)
     assert read["inbound_nodes"] == [[["input_layer", 0, 0, {}]]]
     assert read["config"]["resize_in_inference"] is False
+    for name in ("Dropout", "GRU", "SpectralNormalization"):
+        assert read_node(name, False)["inbound_nodes"] == [[["input_layer", 0, 0, {}]]]
+    for name, training in (("Dropout", True), ("Functional", False), ("RandomFlip", False)):
+        assert read_node(name, training)["inbound_nodes"] == [[["input_layer", 0, 0, {"training": training}]]]
+
+
+def test_dropout_of_a_keras_3_file_drops_while_training():
+    names = sorted(p for p in (FIXTURES / "k3").glob("Dropout__*.h5") if not p.name.endswith(".weights.h5"))
+    if not names:
+        pytest.skip(f"the fixtures are not at {FIXTURES}")
+    model = keras.models.load_model(names[0])
+    x = torch.ones(2, *model.input_shape[1:])
+    torch.testing.assert_close(model(x), x)
+    assert (model.train()(x) == 0).any()

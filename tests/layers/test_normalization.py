@@ -11,6 +11,8 @@ from torch import nn
 import kerastorch as keras
 from kerastorch import layers
 from kerastorch.nn.normalization import BatchNorm
+from kerastorch.saving.dialects import canonical, portable
+from kerastorch.saving.origin import Origin
 
 
 def built(layer, *shape):
@@ -262,3 +264,24 @@ class TestSpectralNormalization:
         layer = built(layers.SpectralNormalization(layers.Dense(3), trainable=False, name="sn"), 5)
         layer.trainable = False
         assert [v.name for v in layer.weights] == ["sn/kernel:0", "sn/vector_u:0", "sn/bias:0"]
+
+
+@pytest.mark.parametrize(
+    ("fused", "want"),
+    # Of tf_keras 2.21, and of Keras 3.15 in any rank: half of 1 and of the variance, over n - 1 and over n.
+    [(None, 0.5 + 0.5 * 5 / 3), (False, 0.5 + 0.5 * 5 / 4)],
+)
+def test_moving_variance_of_images(fused, want):
+    images = torch.tensor([0.0, 1.0, 2.0, 3.0]).reshape(2, 2, 1, 1)
+    layer = layers.BatchNormalization(momentum=0.5, fused=fused)
+    layer(images, training=True)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), [want], rtol=1e-6)
+    assert layer.get_config().get("fused") is fused
+
+
+def test_keras_3_files_average_the_biased_variance():
+    described = {"module": "keras.layers", "class_name": "BatchNormalization", "config": {"name": "a", "axis": -1}}
+    assert canonical(described, Origin(3))["config"]["fused"] is False
+    assert "fused" not in canonical(described, Origin(2))["config"]
+    kept = {"class_name": "BatchNormalization", "config": {"name": "a", "fused": False}}
+    assert portable(kept)["config"] == {"name": "a"}, "Keras 3 refuses it"

@@ -251,3 +251,26 @@ def test_two_string_inputs():
     a, b = keras.Input((1,), dtype="string"), keras.Input((1,), dtype="string")
     model = keras.Model([a, b], L.HashedCrossing(9, output_mode="one_hot")([a, b]))
     assert model([np.array([["x"]]), np.array([["y"]])]).sum().item() == 1
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"mask_token": 0},
+        {"num_oov_indices": 3},
+        {"output_mode": "count"},
+        {"output_mode": "multi_hot", "mask_token": 9},
+    ],
+)
+def test_tensors_of_integers_are_looked_up_as_arrays_are(kwargs):
+    # Arrays go token by token, tensors through torch: the numbers of the former are held against tf_keras above.
+    layer = L.IntegerLookup(vocabulary=[7, 3, -2, 9][: 3 if "mask_token" in kwargs else 4], **kwargs)
+    values = np.array([[7, 0, -2], [3, 9, 100], [-5, 3, 7]])
+    assert torch.equal(layer(torch.tensor(values)), layer(values))
+
+
+def test_tensors_of_integers_are_crossed_as_arrays_are():
+    a, b = np.arange(-50, 50)[:, None] * 123456789, np.arange(100)[:, None]
+    layer = L.HashedCrossing(1000)
+    assert torch.equal(layer([torch.tensor(a), torch.tensor(b)]), layer([a, b]))

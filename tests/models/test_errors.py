@@ -90,7 +90,7 @@ CASES = {
     "JSON of something else": (lambda: model_from_json('{"a": 1}'), ValueError, "class_name"),
     "YAML with code": (lambda: model_from_yaml("!!python/object/apply:os.system [x]"), ValueError, "plain YAML"),
     "a file that is not there": (lambda: load_model("/nowhere/model.h5"), OSError, "No file or directory"),
-    "a file that is no HDF5": (lambda: load_model(__file__), OSError, "not an HDF5 file"),
+    "a file that is no HDF5": (lambda: load_model(__file__), OSError, "neither an HDF5 file"),
     "a folder": (lambda: load_model("."), OSError, "SavedModel.*save"),
     "a bad device": (lambda: load_model("/nowhere/model.h5", device="gpux"), RuntimeError, "gpux"),
 }  # fmt: skip

@@ -18,6 +18,7 @@ from kerastorch.variables import CONVOLUTION
 
 __all__ = ["MelSpectrogram", "STFTSpectrogram"]
 
+_LARGEST = 2**26
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
 
@@ -158,6 +159,11 @@ class MelSpectrogram(Layer):
                 f"MelSpectrogram '{self.name}': fft_length must not be less than sequence_length, and window must "
                 "be 'hann', "
                 f"'hamming' or None; got {fft_length}, {self.sequence_length} and {window!r}."
+            )
+        if fft_length * num_mel_bins > _LARGEST:
+            raise ValueError(
+                f"MelSpectrogram '{self.name}': fft_length * num_mel_bins must be at most {_LARGEST}, as a matrix of that size "
+                f"is made at once, got {fft_length} and {num_mel_bins}."
             )
         self.window, self.sampling_rate, self.num_mel_bins = window, sampling_rate, num_mel_bins
         self.min_freq, self.max_freq = min_freq, max_freq or int(sampling_rate / 2)

@@ -9,6 +9,7 @@ import torch
 
 from kerastorch.layers.preprocessing.base import CategoricalLayer, PreprocessingLayer, as_values
 from kerastorch.layers.preprocessing.fingerprints import concatenate, fingerprint64, siphash
+from kerastorch.nn.lookup import HashedCross
 
 __all__ = ["HashedCrossing", "Hashing"]
 
@@ -117,6 +118,8 @@ class HashedCrossing(CategoricalLayer):
                 f"HashedCrossing '{self.name}': all inputs must have the same shape, (batch,) or (batch, 1), got "
                 f"{shapes}."
             )
+        if all(isinstance(x, torch.Tensor) for x in inputs):
+            return self._encode(HashedCross(self.num_bins)(*inputs))
         rows = []
         for row in zip(*(self._features(x) for x in inputs), strict=True):
             mixed = _CROSS_KEY

@@ -1,4 +1,4 @@
-"""Rescaling, Resizing, CenterCrop."""
+"""Rescaling, Resizing, CenterCrop, MaxNumBoundingBoxes."""
 
 from __future__ import annotations
 
@@ -6,82 +6,14 @@ from typing import Any
 
 import torch
 
-from kerastorch.config import image_data_format, torch_dtype
+from kerastorch.config import torch_dtype
 from kerastorch.layers.base import Layer
+from kerastorch.layers.preprocessing.image_base import ImageLayer, resized_boxes, resized_masks
 from kerastorch.nn.image_resize import CenterCropOrResize, Resize
 
-__all__ = ["CenterCrop", "Rescaling", "Resizing"]
+__all__ = ["CenterCrop", "MaxNumBoundingBoxes", "Rescaling", "Resizing"]
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
-
-
-class ImageLayer(Layer):
-    """What layers on images share: (height, width, channels) with or without a batch axis before, or channels_first."""
-
-    def __init__(self, *, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if data_format not in (None, "channels_last", "channels_first"):
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}': data_format must be 'channels_last' or 'channels_first', got "
-                f"{data_format!r}."
-            )
-        self._format_given = data_format
-        self._first = (
-            data_format or ("channels_last" if self._last_by_default else image_data_format())
-        ) == "channels_first"
-
-    _last_by_default = True
-
-    @property
-    def data_format(self) -> str:
-        """'channels_last' or 'channels_first'."""
-        return "channels_first" if self._first else "channels_last"
-
-    def build(self, input_shape: Any) -> None:
-        """Learns whether there is a batch axis."""
-        if len(input_shape) not in (3, 4):
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}' takes images (height, width, channels), or batches of them, "
-                "got shape "
-                f"{tuple(input_shape)}."
-            )
-        self._batched = len(input_shape) == 4
-        self.built = True
-
-    def _channels_first(self, images: torch.Tensor) -> torch.Tensor:
-        if self._first:
-            return images
-        return images.permute(0, 3, 1, 2) if self._batched else images.permute(2, 0, 1)
-
-    def _back(self, images: torch.Tensor) -> torch.Tensor:
-        if self._first:
-            return images
-        return images.permute(0, 2, 3, 1) if self._batched else images.permute(1, 2, 0)
-
-    def _cast(self, structure: Any) -> Any:
-        cast = super()._cast(structure)
-        # Integers, too, are computed with as floats.
-        if isinstance(cast, torch.Tensor):
-            return cast.to(torch_dtype(self._compute_dtype))
-        return cast
-
-    def compute_output_dtype(self, input_dtype: str) -> str:
-        """The layer's own."""
-        return self.compute_dtype
-
-    def _with_size(self, shape: Any, height: int | None, width: int | None) -> tuple:
-        shape = list(shape)
-        at = len(shape) - (2 if self._first else 3)
-        shape[at : at + 2] = height, width
-        return tuple(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments; data_format where it is channels_first."""
-        config = super().get_config()
-        config.pop("data_format", None)
-        if self._first:
-            config["data_format"] = self.data_format
-        return config
 
 
 class Rescaling(Layer):
@@ -133,6 +65,7 @@ class Resizing(ImageLayer):
     """
 
     _last_by_default = False
+    _moves = True
 
     def __init__(
         self,
@@ -164,13 +97,31 @@ class Resizing(ImageLayer):
         aspect = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
         self.resize = Resize(height, width, str(interpolation).lower(), antialias, aspect, fill_value)
 
-    def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The images, resized."""
+    def call(self, inputs: Any) -> Any:
+        """The images, resized; or the dict, with masks and boxes alike."""
+        if isinstance(inputs, dict):
+            return self._augment_dict(inputs, False)
         return self._back(self.resize(self._channels_first(inputs.to(torch_dtype(self._compute_dtype)))))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """With the given height and width."""
-        return self._with_size(input_shape, self.height, self.width)
+    def augment(self, images: torch.Tensor, drawn: Any) -> torch.Tensor:
+        """The images, resized."""
+        return self.resize(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def augment_masks(self, masks: torch.Tensor, drawn: Any) -> torch.Tensor:
+        """The masks, resized by their nearest values."""
+        return resized_masks(masks, self.resize)
+
+    def augment_boxes(self, boxes: torch.Tensor, drawn: Any, height: int, width: int) -> torch.Tensor:
+        """The boxes, moved along."""
+        return resized_boxes(boxes, self.resize, height, width)
+
+    def _augment_boxes(self, boxes: Any, labels: Any, drawn: Any, before: Any, after: Any) -> Any:
+        padding = ((boxes == -1) | (boxes == 0)).all(-1)
+        changed, labels = super()._augment_boxes(boxes, labels, drawn, before, after)
+        return changed.masked_fill(padding[..., None], 0), labels
+
+    def _image_shape(self, shape: Any) -> tuple:
+        return self._with_size(shape, self.height, self.width)
 
     def get_config(self) -> dict[str, Any]:
         """tf.keras's keys; what only Keras 3 knows where it is not at its default."""
@@ -194,16 +145,70 @@ class CenterCrop(ImageLayer):
     """
 
     _last_by_default = False
+    _moves = True
 
     def __init__(self, height: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.height, self.width = height, width
         self.crop = CenterCropOrResize(height, width)
 
-    def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The images, cropped."""
+    def call(self, inputs: Any) -> Any:
+        """The images, cropped; or the dict, with masks and boxes alike."""
+        if isinstance(inputs, dict):
+            return self._augment_dict(inputs, False)
         return self._back(self.crop(self._channels_first(inputs.to(torch_dtype(self._compute_dtype)))))
 
+    def augment(self, images: torch.Tensor, drawn: Any) -> torch.Tensor:
+        """The images, cropped."""
+        return self.crop(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def augment_masks(self, masks: torch.Tensor, drawn: Any) -> torch.Tensor:
+        """The masks, cropped, or resized by their nearest values."""
+        if masks.shape[1] < self.height or masks.shape[2] < self.width:
+            return resized_masks(masks, self.crop.resize)
+        return self.augment(masks, drawn)
+
+    def augment_boxes(self, boxes: torch.Tensor, drawn: Any, height: int, width: int) -> torch.Tensor:
+        """The boxes, moved along."""
+        if height < self.height or width < self.width:
+            return resized_boxes(boxes, self.crop.resize, height, width)
+        return boxes - boxes.new_tensor([(width - self.width) // 2, (height - self.height) // 2] * 2)
+
+    def _image_shape(self, shape: Any) -> tuple:
+        return self._with_size(shape, self.height, self.width)
+
+
+class MaxNumBoundingBoxes(ImageLayer):
+    """A dict with exactly max_number bounding boxes an image: the first ones, or more, of fill_value. Images alone stay as
+    they are.
+
+    Keras: keras.layers.MaxNumBoundingBoxes (Keras 3).
+    """
+
+    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_number, self.fill_value = int(max_number), int(fill_value)
+
+    def call(self, inputs: Any) -> Any:
+        """The images; or the dict, with max_number boxes."""
+        return self._augment_dict(inputs, False) if isinstance(inputs, dict) else inputs
+
+    def augment(self, images: torch.Tensor, drawn: Any) -> torch.Tensor:
+        """The images."""
+        return images
+
+    def _augment_boxes(self, boxes: Any, labels: Any, drawn: Any, before: Any, after: Any) -> Any:
+        boxes, labels = boxes[:, : self.max_number], labels[:, : self.max_number]
+        more = self.max_number - boxes.shape[1]
+        pad = torch.nn.functional.pad
+        return pad(boxes, (0, 0, 0, more), value=self.fill_value), pad(labels, (0, more), value=self.fill_value)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """With the given height and width."""
-        return self._with_size(input_shape, self.height, self.width)
+        """The input's; max_number in the place of the number of boxes."""
+        if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
+            return input_shape
+        given = input_shape["bounding_boxes"]
+        boxes = {
+            k: (*s[:-2], self.max_number, 4) if k == "boxes" else (*s[:-1], self.max_number) for k, s in given.items()
+        }
+        return {**input_shape, "bounding_boxes": boxes}

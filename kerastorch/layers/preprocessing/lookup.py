@@ -15,6 +15,7 @@ from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.preprocessing.base import OUTPUT_MODES, CategoricalLayer, as_values
 from kerastorch.layers.preprocessing.fingerprints import fingerprint64, siphash
+from kerastorch.nn.lookup import IntegerIndex
 
 __all__ = ["IntegerLookup", "StringLookup"]
 
@@ -64,6 +65,7 @@ class IndexLookup(CategoricalLayer):
         self.oov_method, self._salt = oov_method, (salt, salt) if isinstance(salt, int) else salt
         self._tokens: list[Any] = []
         self._table: dict[Any, int] = {}
+        self.__dict__["_integers"] = None
         self._given = vocabulary is not None
         self._written: tuple[Any, Any] = (None, None)
         self._frozen_size: int | None = None
@@ -71,6 +73,7 @@ class IndexLookup(CategoricalLayer):
         if self.output_mode == "tf_idf":
             size = max_tokens if pad_to_max_tokens else self._first_token
             self.idf_weights = self._add_growing("Variable", (size,))
+        self._make_index()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
 
@@ -178,6 +181,16 @@ class IndexLookup(CategoricalLayer):
         self._frozen_size = size
         self._tokens = tokens
         self._table = {token: i + self._first_token for i, token in enumerate(tokens)}
+        self._make_index()
+
+    def _make_index(self) -> None:
+        """What looks up tensors of integers, unless unknown ones are an error, or their index hangs on their digits."""
+        by_digits = self.num_oov_indices > 1 and (self.oov_method != "floormod" or self._salt is not None)
+        if not self._numbers or by_digits or self.num_oov_indices == 0:
+            return
+        masked = 0 if self.output_mode == "int" else -1
+        keys = [self._tokens, self._first_token, self._first_oov, self.num_oov_indices, self.mask_token, masked]
+        self.__dict__["_integers"] = IntegerIndex(*keys)
 
     def _set_idf(self, weights: np.ndarray) -> None:
         if self.pad_to_max_tokens and self.max_tokens is not None:
@@ -256,15 +269,19 @@ class IndexLookup(CategoricalLayer):
 
     def call(self, inputs: Any) -> Any:
         """Indices or vectors, on the layer's device; with invert, tokens."""
-        values = inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else as_values(inputs)
         if self.invert:
-            return self._invert(values)
+            return self._invert(
+                inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else as_values(inputs)
+            )
         if self.output_mode != "int" and self._depth() is None:
             raise RuntimeError(
                 f"{type(self).__name__} '{self.name}': with output_mode={self.output_mode!r} the vocabulary must "
                 "be known "
                 "before the call. Give vocabulary, or call adapt."
             )
+        if isinstance(inputs, torch.Tensor) and self._integers is not None:
+            return self._finish(self._encode(self._integers.to(inputs.device)(inputs)))
+        values = inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else as_values(inputs)
         flat = values.ravel().tolist()
         if flat and isinstance(flat[0], str) == self._numbers:
             kind = "integers" if self._numbers else "strings"
@@ -292,6 +309,9 @@ class IndexLookup(CategoricalLayer):
         if self._numbers:
             return torch.tensor(found, dtype=torch.int64, device=self._device()).reshape(values.shape)
         return np.array(found, dtype=object if not found else None).reshape(values.shape)
+
+    def _saved_variables(self) -> dict[str, Any]:
+        return {"idf_weights": self.idf_weights} if self.output_mode == "tf_idf" else {}
 
     def save_assets(self, dir_path: Any) -> None:
         """Writes vocabulary.txt, a token on each line, where the vocabulary was learned."""
@@ -347,7 +367,19 @@ class IndexLookup(CategoricalLayer):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A layer; ValueError where the config names a vocabulary file, as a file must not make us read another."""
         refuse_path(cls.__name__, config.get("vocabulary"))
+        refuse_sizes(cls.__name__, config)
         return cls(**config)
+
+
+def refuse_sizes(kind: str, config: dict[str, Any]) -> None:
+    """Raises ValueError where a config alone would make the layer fill the memory."""
+    padded = config.get("max_tokens") if config.get("pad_to_max_tokens") else None
+    for key, value in (("max_tokens", padded), ("num_oov_indices", config.get("num_oov_indices"))):
+        if isinstance(value, int) and value > _LARGEST:
+            raise ValueError(f"{kind}: {key}={value} in a config is refused: more than {_LARGEST}.")
+
+
+_LARGEST = 2**24
 
 
 def refuse_path(kind: str, vocabulary: Any) -> None:

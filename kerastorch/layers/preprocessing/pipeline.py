@@ -1,4 +1,4 @@
-"""Pipeline of Keras 3, and the layers of other frameworks, which cannot be had here."""
+"""Pipeline of Keras 3, and the layers that cannot be had here: of other frameworks, and around TensorFlow's own objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from kerastorch.layers.base import Layer
 from kerastorch.registry import deserialize, serialize
 
-__all__ = ["FlaxLayer", "JaxLayer", "Pipeline", "TFSMLayer"]
+__all__ = ["DenseFeatures", "DynamicEmbedding", "DynamicLookup", "FlaxLayer", "JaxLayer", "Pipeline", "TFSMLayer"]
 
 
 class Pipeline(Layer):
@@ -38,7 +38,7 @@ class Pipeline(Layer):
             shape = layer.compute_output_shape(shape)
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
         """What the last layer returns."""
         for layer in self.layers:
             takes_training = "training" in layer._call_parameters() and training is not None
@@ -68,7 +68,7 @@ class Pipeline(Layer):
 
 
 class _Foreign(Layer):
-    """A layer of another framework. Raises NotImplementedError, which names the way out."""
+    """A layer that cannot be had in torch. Raises NotImplementedError, which names the way out."""
 
     _way_out = ""
 
@@ -96,3 +96,36 @@ class FlaxLayer(_Foreign):
     """A Flax module: raises NotImplementedError. Keras: keras.layers.FlaxLayer (Keras 3)."""
 
     _way_out = "a Flax module, which torch cannot. Write it as an nn.Module and wrap it in TorchModuleWrapper."
+
+
+class DenseFeatures(_Foreign):
+    """Features from TensorFlow's feature columns: raises NotImplementedError. Keras: tf.keras.layers.DenseFeatures."""
+
+    _way_out = (
+        "tf.feature_column objects, which are TensorFlow graphs, and torch cannot. Take in their place an Input for each "
+        "feature, with StringLookup, IntegerLookup, Discretization, Hashing, Normalization or Embedding on it, and "
+        "Concatenate; load the other layers' weights with load_weights(path, by_name=True)."
+    )
+
+
+class DynamicLookup(_Foreign):
+    """A vocabulary that changes while the model runs: raises NotImplementedError.
+
+    Eras: 2.
+    Keras: tf.keras.layers.experimental.DynamicLookup.
+    """
+
+    _way_out = (
+        "on TensorFlow variables of one worker each, which torch has not. Take StringLookup or IntegerLookup, and "
+        "adapt() them to the data."
+    )
+
+
+class DynamicEmbedding(_Foreign):
+    """An Embedding whose vocabulary changes while the model runs: raises NotImplementedError.
+
+    Eras: 2.
+    Keras: tf.keras.layers.experimental.DynamicEmbedding.
+    """
+
+    _way_out = DynamicLookup._way_out + " Put an Embedding on top."

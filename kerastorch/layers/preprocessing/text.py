@@ -11,7 +11,7 @@ import torch
 
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.preprocessing.base import CategoricalLayer, as_values, encoded_shape
-from kerastorch.layers.preprocessing.lookup import StringLookup, refuse_path
+from kerastorch.layers.preprocessing.lookup import StringLookup, refuse_path, refuse_sizes
 from kerastorch.registry import deserialize, serialize
 
 __all__ = ["TextVectorization"]
@@ -62,7 +62,7 @@ class TextVectorization(CategoricalLayer):
             self._set_output_mode(output_mode, sparse, ("int", "multi_hot", "count", "tf_idf"))
         self._check(standardize, split, ngrams, output_sequence_length, ragged)
         self.standardize, self.split, self.ngrams = standardize, split, ngrams
-        self._widths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else ngrams
+        self._widths = range(1, ngrams + 1) if isinstance(ngrams, int) else ngrams
         self.output_sequence_length, self.ragged, self.encoding = output_sequence_length, ragged, encoding
         self.max_tokens, self.pad_to_max_tokens = max_tokens, pad_to_max_tokens
         self._lookup_layer = StringLookup(
@@ -199,6 +199,12 @@ class TextVectorization(CategoricalLayer):
             return (shape[0], self.output_sequence_length)
         return encoded_shape((shape[0], None), self.output_mode, self._lookup_layer._depth())
 
+    @property
+    def compute_dtype(self) -> str:
+        """That of the vectors; 'string' where there are none."""
+        vectors = self.__dict__.get("output_mode", "int") not in ("int", None)
+        return self._lookup_layer.compute_dtype if vectors and "_lookup_layer" in self._modules else "string"
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """int64 for indices, floats for vectors."""
         first = args[0] if args else next(iter(kwargs.values()))
@@ -227,6 +233,7 @@ class TextVectorization(CategoricalLayer):
     def from_config(cls, config: dict[str, Any]) -> TextVectorization:
         """A layer; functions are found by their registered names, and a vocabulary file is not read."""
         refuse_path(cls.__name__, config.get("vocabulary"))
+        refuse_sizes(cls.__name__, config)
         config = dict(config)
         for key, known in (("standardize", _STANDARDIZE), ("split", _SPLIT)):
             value = config.get(key)

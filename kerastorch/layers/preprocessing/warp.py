@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["FILL_MODES", "rotations", "sample", "translations", "warp", "zooms"]
+__all__ = ["FILL_MODES", "homographies", "rotations", "sample", "shears", "translations", "warp", "zooms"]
 
 FILL_MODES = ("reflect", "constant", "wrap", "nearest")
+_BY_PIXEL = ("periodic", "mirror")
+"""The elastic transform's 'wrap', where the last pixel stands beside the first, and 'mirror', which repeats no edge."""
 
 
 def warp(
@@ -37,20 +39,32 @@ def sample(
     """Images (batch, height, width, channels) read at the places y, x, each (batch, height, width)."""
     height, width = images.shape[1:3]
     y, x = _inside(y, height, fill_mode), _inside(x, width, fill_mode)
+
+    def read(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return _read(images, _pixel(y, height, fill_mode), _pixel(x, width, fill_mode), fill_value)
+
     if interpolation == "nearest":
-        return _read(images, (y + 0.5).floor(), (x + 0.5).floor(), fill_value)
+        return read((y + 0.5).floor(), (x + 0.5).floor())
     top, left = y.floor(), x.floor()
     down, right = (y - top)[..., None].to(images.dtype), (x - left)[..., None].to(images.dtype)
-    upper = _read(images, top, left, fill_value) * (1 - right) + _read(images, top, left + 1, fill_value) * right
-    lower = (
-        _read(images, top + 1, left, fill_value) * (1 - right) + _read(images, top + 1, left + 1, fill_value) * right
-    )
+    upper = read(top, left) * (1 - right) + read(top, left + 1) * right
+    lower = read(top + 1, left) * (1 - right) + read(top + 1, left + 1) * right
     return upper * (1 - down) + lower * down
 
 
+def _pixel(index: torch.Tensor, size: int, fill_mode: str) -> torch.Tensor:
+    """The pixel that stands for one outside, for the modes that find it so."""
+    if fill_mode == "periodic":
+        return index.remainder(size)
+    if fill_mode == "mirror":
+        last = max(size - 1, 1)
+        return ((index + last).remainder(2 * last) - last).abs().clamp(max=size - 1)
+    return index
+
+
 def _inside(at: torch.Tensor, size: int, fill_mode: str) -> torch.Tensor:
-    """Coordinates outside [0, size) brought inside; as they are with 'constant'."""
-    if fill_mode == "constant":
+    """Coordinates outside [0, size) brought inside; as they are where that is done pixel by pixel."""
+    if fill_mode in ("constant", *_BY_PIXEL):
         return at
     if fill_mode == "reflect":
         at = at.remainder(2 * size)
@@ -95,3 +109,23 @@ def zooms(vertical: torch.Tensor, horizontal: torch.Tensor, height: int, width: 
     """Transforms that show so many times the image, in each direction: more than 1 zooms out."""
     x, y = (width - 1) / 2 * (1 - horizontal), (height - 1) / 2 * (1 - vertical)
     return _matrix(horizontal, 0.0, x, 0.0, vertical, y, 0.0, 0.0)
+
+
+def shears(horizontal: torch.Tensor, vertical: torch.Tensor) -> torch.Tensor:
+    """Transforms that take each pixel from so many times its row further right, and its column further down."""
+    return _matrix(1.0, horizontal, 0.0, vertical, 1.0, 0.0, 0.0, 0.0)
+
+
+def homographies(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """Transforms that bring what is at four places to four others: (batch, 4, 2) each, x before y -> (batch, 8)."""
+    x, y = end.double().unbind(-1)
+    u, v = start.double().unbind(-1)
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    rows = torch.cat(
+        [
+            torch.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1),
+            torch.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1),
+        ],
+        1,
+    )
+    return torch.linalg.solve(rows, torch.cat([u, v], 1)).float()

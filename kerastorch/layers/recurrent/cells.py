@@ -54,6 +54,7 @@ class AbstractRNNCell(Layer):
     """The base of a user's own cell: write `call(inputs, states)`, which returns the output and the new states,
     and the properties `state_size` and `output_size`.
 
+    Eras: 2.
     Keras: tf.keras.layers.AbstractRNNCell.
     """
 

@@ -117,6 +117,7 @@ class CuDNNLSTM(_CuDNNRNN):
     Shapes: (batch, time, in) -> (batch, units), or (batch, time, units) with return_sequences.
     kernel: (in, 4 * units); recurrent_kernel: (units, 4 * units); bias: (8 * units,), the input's and the state's.
     Raises ValueError where units is no positive int, the last axis is unknown, or a mask comes in.
+    Eras: 2.
     Keras: tf.compat.v1.keras.layers.CuDNNLSTM; torch: the kernel of nn.LSTM.
     """
 
@@ -153,6 +154,7 @@ class CuDNNGRU(_CuDNNRNN):
     Shapes: (batch, time, in) -> (batch, units), or (batch, time, units) with return_sequences.
     kernel: (in, 3 * units); recurrent_kernel: (units, 3 * units); bias: (6 * units,), the input's and the state's.
     Raises ValueError where units is no positive int, the last axis is unknown, or a mask comes in.
+    Eras: 2.
     Keras: tf.compat.v1.keras.layers.CuDNNGRU; torch: the kernel of nn.GRU.
     """
 

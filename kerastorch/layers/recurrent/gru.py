@@ -106,6 +106,7 @@ class GRU(RNN):
     kernel: (in, 3 * units); recurrent_kernel: (units, 3 * units); bias: (2, 3 * units), or (3 * units,) without
     reset_after. Other arguments: see `RNN` and `GRUCell`.
     Raises ValueError where units is no positive int, or the last axis is unknown.
+    Departs: input dropout is drawn once per sequence, as in Keras 3; tf.keras's fused kernel draws it at every step.
     Keras: tf.keras.layers.GRU; torch: the kernel of nn.GRU where the activations are tanh and sigmoid, and reset_after.
     """
 

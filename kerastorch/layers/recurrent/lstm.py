@@ -89,6 +89,7 @@ class LSTM(RNN):
     kernel: (in, 4 * units); recurrent_kernel: (units, 4 * units); bias: (4 * units,); gates: input, forget, cell, out.
     Other arguments: see `RNN` and `LSTMCell`.
     Raises ValueError where units is no positive int, or the last axis is unknown.
+    Departs: input dropout is drawn once per sequence, as in Keras 3; tf.keras's fused kernel draws it at every step.
     Keras: tf.keras.layers.LSTM; torch: the kernel of nn.LSTM where the activations are tanh and sigmoid.
     """
 

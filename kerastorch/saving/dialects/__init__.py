@@ -1,6 +1,18 @@
-"""The forms in which the generations of Keras write a config, read into tf.keras 2's, and the one that is written."""
+"""The forms in which the generations of Keras write a config, read into tf.keras 2's, and those that are written."""
 
-from kerastorch.saving.dialects.keras2 import portable
-from kerastorch.saving.dialects.keras3 import canonical
+from __future__ import annotations
 
-__all__ = ["canonical", "portable"]
+from typing import Any
+
+from kerastorch.saving.dialects import keras1, keras3, multi_gpu, theano
+from kerastorch.saving.dialects.keras2 import portable, sharing_alike
+from kerastorch.saving.origin import Origin
+
+__all__ = ["canonical", "portable", "sharing_alike"]
+
+
+def canonical(config: Any, origin: Origin) -> Any:
+    """A model's config, of whatever origin, in tf.keras 2's form; one that has it stays as it is."""
+    if origin.generation == 1:
+        config = keras1.upgraded(config, origin)
+    return theano.padded(multi_gpu.rejoined(keras3.canonical(config, origin)), origin)

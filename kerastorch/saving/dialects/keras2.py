@@ -3,6 +3,9 @@
 They number the calls of a model within a model differently: for tf.keras the first is 1, as the call that drew it is 0; for
 Keras 3 it is 0. So a file lists each such call twice and refers to number 2n - 1 for call n: in both countings that is
 one of the two. A call that nobody refers to is not part of the model.
+
+Each generation refuses arguments that only the other knows. Where such an argument stands at the value that it has when
+left out, it is left out. A layer within a layer says its module, without which Keras 3 does not find it.
 """
 
 from __future__ import annotations
@@ -10,29 +13,100 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["portable"]
+from kerastorch.registry import known_names
+
+__all__ = ["portable", "sharing_alike"]
+
+_EVERYWHERE = {"time_major": False, "rng_type": "stateful", "zero_output_for_mask": False}
+_KERNEL = {"kernel_initializer": ..., "kernel_regularizer": ..., "kernel_constraint": ...}
+_NEUTRAL: dict[str, dict[str, Any]] = {
+    **{f"Conv{n}DTranspose": {"groups": 1} for n in (1, 2, 3)},
+    **{f"DepthwiseConv{n}D": {"groups": 1} for n in (1, 2)},
+    # tf.keras writes these three though a separable convolution has two kernels, with arguments of their own.
+    **{f"{name}{n}D": {"groups": 1, **_KERNEL} for name in ("SeparableConv", "SeparableConvolution") for n in (1, 2)},
+    **{f"SpatialDropout{n}D": {"trainable": True, "noise_shape": None} for n in (1, 2, 3)},
+    "BatchNormalization": {"fused": False},
+    "Discretization": {"trainable": True},
+    "Pipeline": {"trainable": True, "dtype": "float32"},
+    "Embedding": {"input_length": None},
+    # Keras 3 takes any text that is also a function's name for that function.
+    "Attention": {"score_mode": "dot"},
+}
+"""Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""
 
 
 def portable(config: Any) -> Any:
-    """The config of a model, as JSON has it, with the calls of nested models listed twice."""
+    """The config of a model, as JSON has it, in the form that tf.keras 2 and Keras 3 both read."""
+    return _portable(config, inside_layer=False)
+
+
+def _portable(config: Any, inside_layer: bool) -> Any:
     if isinstance(config, list):
-        return [portable(x) for x in config]
+        return [_portable(x, inside_layer) for x in config]
     if not isinstance(config, Mapping):
         return config
-    config = {key: portable(value) for key, value in config.items()}
-    if "input_layers" not in config or "layers" not in config:
-        return config
-    nested = {layer["name"] for layer in config["layers"] if _is_model(layer)}
-    for layer in config["layers"]:
-        nodes = _renumbered(layer["inbound_nodes"], nested)
+    name, inner = config.get("class_name"), config.get("config")
+    if name in ("Functional", "Model", "Sequential") and isinstance(inner, Mapping):
+        made = {**config, "config": _model(inner)}
+        if not inside_layer:
+            return made
+        for key in ("input_layers", "output_layers"):
+            if len(made["config"].get(key, ())) == 1:  # Keras 3's TimeDistributed takes no model of lists
+                made["config"][key] = made["config"][key][0]
+        return {**made, "module": "keras", "class_name": name.replace("Functional", "Model"), "registered_name": None}
+    if name == "Policy" and isinstance(inner, Mapping):
+        return inner["name"]
+    if not isinstance(name, str) or not isinstance(inner, Mapping):
+        return {key: _portable(value, inside_layer) for key, value in config.items()}
+    made = {**config, "config": _arguments(name, {key: _portable(value, True) for key, value in inner.items()})}
+    axis = inner.get("axis", 0)
+    # Keras 3 drops an `axis` that is not one number, unless it finds the layer by its module.
+    if inside_layer or axis is None or (isinstance(axis, (list, tuple)) and len(axis) != 1):
+        return _by_module(name, made)
+    return made
+
+
+def _by_module(name: str, layer: dict[str, Any]) -> dict[str, Any]:
+    """A layer's description as Keras 3 wants it where no drawn model holds it."""
+    config = layer["config"]
+    config.pop("batch_input_shape", None)  # of use in front of a model only
+    if isinstance(config.get("axis"), (list, tuple)) and len(config["axis"]) == 1:
+        config["axis"] = config["axis"][0]
+    return {"module": "keras.layers", **layer, "registered_name": None} if name in known_names("layer") else layer
+
+
+def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """A layer's arguments without those that only one generation knows, where they are neutral."""
+    neutral = {**_EVERYWHERE, **_NEUTRAL.get(name, {})}
+    config = {k: v for k, v in config.items() if k not in neutral or (neutral[k] is not ... and v != neutral[k])}
+    if name == "RandomCrop" and config.pop("resize_in_inference", True) is False:
+        config["data_format"] = "channels_last"  # Keras 3's layer, which crops where tf.keras's resizes
+    return config
+
+
+def _model(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A drawn model's config with the calls of nested models listed twice."""
+    made = {key: _portable(value, inside_layer=False) for key, value in config.items()}
+    if "input_layers" not in made or "layers" not in made:
+        return made
+    nested = {layer["name"] for layer in made["layers"] if _is_model(layer)}
+    for layer in made["layers"]:
+        nodes = [_without_nones(node) for node in _renumbered(layer["inbound_nodes"], nested)]
         layer["inbound_nodes"] = [node for node in nodes for _ in range(2)] if layer["name"] in nested else nodes
     for key in ("input_layers", "output_layers"):
-        config[key] = _renumbered(config[key], nested)
-    return config
+        made[key] = _renumbered(made[key], nested)
+    return made
 
 
 def _is_model(layer: Mapping[str, Any]) -> bool:
     return layer["class_name"] == "Sequential" or "input_layers" in layer["config"]
+
+
+def _without_nones(node: Any) -> Any:
+    """A call without the keywords that are None: each generation refuses some of the other's."""
+    if isinstance(node, list) and len(node) == 4 and isinstance(node[0], str) and isinstance(node[3], Mapping):
+        return [*node[:3], {key: value for key, value in node[3].items() if value is not None}]
+    return [_without_nones(part) for part in node] if isinstance(node, list) else node
 
 
 def _renumbered(x: Any, nested: set[str]) -> Any:
@@ -43,3 +117,15 @@ def _renumbered(x: Any, nested: set[str]) -> Any:
     if len(x) in (3, 4) and isinstance(x[0], str) and x[0] in nested and isinstance(x[1], int):
         return [x[0], 2 * x[1] - 1, *(_renumbered(part, nested) for part in x[2:])]
     return [_renumbered(part, nested) for part in x]
+
+
+def sharing_alike(config: Any) -> Any:
+    """The config with models of one description, which stand within several models, marked as one shared model."""
+    if isinstance(config, list):
+        return [sharing_alike(x) for x in config]
+    if not isinstance(config, Mapping):
+        return config
+    result = {key: sharing_alike(value) for key, value in config.items()}
+    if "inbound_nodes" in config and isinstance(config.get("config"), Mapping) and "layers" in config["config"]:
+        result.setdefault("shared_object_id", 0)
+    return result

@@ -9,28 +9,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kerastorch.saving.dialects.arguments import arguments
+from kerastorch.saving.dialects.operations import is_operation, read_operation
+from kerastorch.saving.origin import Origin
+
 __all__ = ["canonical"]
 
 _AUGMENTING = (
     "AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp", "Pipeline", "RandAugment",
     "Resizing", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization",
 )  # fmt: skip
+_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 _BESIDE = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
 
 
-def canonical(config: Any) -> Any:
+def canonical(config: Any, origin: Origin) -> Any:
     """The config in tf.keras 2's form; one that has it stays as it is."""
     if isinstance(config, Mapping):
-        return _mapping(config)
+        return _mapping(config, origin)
     if isinstance(config, (list, tuple)):
-        return [canonical(x) for x in config]
+        return [canonical(x, origin) for x in config]
     return config
 
 
-def _mapping(config: Mapping[str, Any]) -> Any:
+def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
     name, inner = config.get("class_name"), config.get("config")
     if name == "__tuple__":
-        return [canonical(x) for x in config["items"]]
+        return [canonical(x, origin) for x in config["items"]]
     if name == "DTypePolicy" and isinstance(inner, Mapping):
         mixed = str(inner["name"]).startswith("mixed")
         return {"class_name": "Policy", "config": dict(inner)} if mixed else inner["name"]
@@ -39,21 +44,23 @@ def _mapping(config: Mapping[str, Any]) -> Any:
     if name == "__keras_tensor__" and isinstance(inner, Mapping):
         return list(inner["keras_history"])
     if name is None:
-        return {key: canonical(value) for key, value in config.items()}
+        return {key: canonical(value, origin) for key, value in config.items()}
+    if is_operation(config):
+        return read_operation(config)
     registered, module = config.get("registered_name"), str(config.get("module") or "")
     if name == "function" and isinstance(inner, str):
         return registered if registered and registered != inner else inner
     if registered and not module.startswith(("keras", "tf_keras", "tensorflow")):
         name = registered
     beside = _BESIDE if "inbound_nodes" not in config else tuple(key for key in _BESIDE if key != "shared_object_id")
-    result = {key: canonical(value) for key, value in config.items() if key not in beside}
+    result = {key: canonical(value, origin) for key, value in config.items() if key not in beside}
     result["class_name"] = name
     if isinstance(inner, Mapping):
         if _is_drawn_by_keras3(inner):
             result["config"]["output_layers"] = _counted_from_zero(result["config"])
-        result["config"] = _arguments(name, result["config"])
+        result["config"] = arguments(name, result["config"], origin)
     if "inbound_nodes" in config:
-        result["inbound_nodes"] = [_node(canonical(node), name) for node in config["inbound_nodes"]]
+        result["inbound_nodes"] = [_node(canonical(node, origin), name) for node in config["inbound_nodes"]]
     return result
 
 
@@ -77,26 +84,6 @@ def _counted_from_zero(config: dict[str, Any]) -> Any:
     return counted(config["output_layers"])
 
 
-def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """One layer's arguments: those whose name changed between the generations."""
-    if (name == "InputLayer" and "batch_shape" in config) or (
-        "batch_shape" in config and "batch_input_shape" not in config
-    ):
-        config["batch_input_shape"] = config.pop("batch_shape")
-    for key in ("quantization_config", "lora_rank", "lora_alpha"):
-        if key in config and config[key] is None:
-            del config[key]
-    if name == "RandomCrop" and "data_format" in config:
-        config["resize_in_inference"] = False
-    if name == "LeakyReLU" and "negative_slope" in config:
-        config["alpha"] = config.pop("negative_slope")
-    if name == "BatchNormalization":
-        for key in ("renorm", "renorm_clipping", "renorm_momentum"):
-            if not config.get(key) or key == "renorm_momentum":
-                config.pop(key, None)
-    return config
-
-
 def _node(node: Any, name: str) -> Any:
     """Keras 3's `{'args': [...], 'kwargs': {...}}` as tf.keras 2's list of references, the keywords beside the first."""
     if not isinstance(node, Mapping) or "args" not in node:
@@ -105,12 +92,28 @@ def _node(node: Any, name: str) -> Any:
         list(node["args"]),
         {k: v for k, v in node.get("kwargs", {}).items() if v is not None and not (k == "mask" and _is_empty(v))},
     )
-    if kwargs.get("training") is True and (name.startswith("Random") or name in _AUGMENTING):
-        # Keras 3 writes the default of these layers' `call`, and heeds the model's phase all the same.
+    default = name.startswith("Random") or name in _AUGMENTING
+    if kwargs.get("training") is default and name not in ("Functional", "Model", "Sequential"):
+        # Keras 3 writes the default of a layer's `call`, and heeds the model's phase all the same.
         del kwargs["training"]
     if len(args) > 1:
         kwargs = {**kwargs, "kerastorch_arguments": args[1:]}
+    if name in _FUNCTIONS:
+        return _beside(args[0], kwargs)
     return _with_keywords(args[0] if args else [], kwargs, [True])
+
+
+def _beside(x: Any, kwargs: dict[str, Any]) -> Any:
+    """The first argument of one of TensorFlow's functions, its structure kept, the keywords beside each part."""
+    if _is_reference(x):
+        return [*x, kwargs]
+    if isinstance(x, list) and _holds_reference(x):
+        return [_beside(y, kwargs) for y in x]
+    return ["_CONSTANT_VALUE", -1, x, kwargs]
+
+
+def _holds_reference(x: Any) -> bool:
+    return _is_reference(x) or (isinstance(x, list) and any(map(_holds_reference, x)))
 
 
 def _is_empty(mask: Any) -> bool:

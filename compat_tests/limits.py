@@ -1,0 +1,25 @@
+"""Recorded files that the real Keras does not open in the form that kerastorch writes by default, and why."""
+
+from __future__ import annotations
+
+__all__ = ["ONLY_AS_KERAS3", "UNREADABLE"]
+
+_KEYWORDS = "in tf.keras 2's form Keras 3 finds tensors only in the first argument of a call"
+_OPERATOR = "Keras 3 writes operators into h5 and does not find them again"
+
+ONLY_AS_KERAS3: dict[str, str] = {
+    **{f"{cell}__one_step": f"{_KEYWORDS}, not a cell's states" for cell in ("GRUCell", "LSTMCell", "SimpleRNNCell")},
+    "GroupQueryAttention__self": f"{_KEYWORDS}, not the value",
+    "MultiHeadAttention__self": "tf_keras demands `query_shape` in this layer's config, Keras 3 refuses it",
+    "model__mini_transformer": "it holds a MultiHeadAttention",
+}
+"""Fixtures of Keras 3 that Keras 3 opens only where they are saved with dialect='keras3'."""
+
+UNREADABLE: dict[str, str] = {
+    "RandomShear__inference": "Keras 3 writes a factor that it refuses to read",
+    **{
+        f"model__op_{name}": _OPERATOR
+        for name in "add1 clip_max_min one_hot pad_tile_norm slices softmax_log split_stack take topk_cumsum".split()
+    },
+}
+"""Fixtures of Keras 3 that Keras 3 does not open even as it wrote them itself."""

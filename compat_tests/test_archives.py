@@ -1,0 +1,115 @@
+"""`.keras` archives and `.weights.h5` between kerastorch and the real Kerases, both ways, with the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kerastorch
+from compat_tests.conftest import random_inputs, randomize
+from compat_tests.models import MODELS
+from compat_tests.test_both_ways import as_list, assert_same
+from tests.fixture_files import Fixture, close, outputs_of
+from tests.saving.test_archive import SUFFIX, names
+
+OTHER_FUNCTION = ("ConvLSTM",)
+"""Written by tf_keras with its own hard sigmoid, which Keras 3 does not have: it names what it misses."""
+ONLY_IN_KERAS2 = (
+    "LocallyConnected", "RandomHeight", "RandomWidth", "ThresholdedReLU", "SyncBatchNormalization",
+    "RandomFourierFeatures", "model__op_",
+)  # fmt: skip
+"""Layers that Keras 3 does not have."""
+OTHERWISE_IN_KERAS2 = ("RandomCrop",)
+"""At inference tf_keras's resizes where Keras 3's crops."""
+
+
+@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+def test_what_kerastorch_writes_keras3_reads(build, keras3, tmp_path):
+    model = randomize(build(kerastorch))
+    x = random_inputs(model)
+    model.save(tmp_path / "m.keras")
+    loaded = keras3.models.load_model(tmp_path / "m.keras")
+    assert_same(model.predict(x, verbose=0), loaded.predict(x, verbose=0))
+    model.save(tmp_path / "m.h5", dialect="keras3")
+    loaded = keras3.models.load_model(tmp_path / "m.h5")
+    assert_same(model.predict(x, verbose=0), loaded.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+def test_what_the_real_keras_writes_kerastorch_reads(build, real, tmp_path):
+    original = randomize(build(real))
+    x = random_inputs(original)
+    original.save(tmp_path / "m.keras")
+    model = kerastorch.models.load_model(tmp_path / "m.keras", device="cpu")
+    assert_same(model.predict(x, verbose=0), original.predict(x, verbose=0))
+    assert {rule for _, _, rule in model.load_report.loaded} == {"path"}
+    assert not model.load_report.unused
+
+
+@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+def test_weights_by_path(build, real, tmp_path):
+    model = randomize(build(kerastorch))
+    x = random_inputs(model)
+    other = randomize(build(real), seed=1)
+    other.save_weights(tmp_path / "w.weights.h5")
+    model.load_weights(tmp_path / "w.weights.h5")
+    assert_same(model.predict(x, verbose=0), other.predict(x, verbose=0))
+    randomize(model, seed=2).save_weights(tmp_path / "w.weights.h5")
+    if real.__name__ == "keras":  # tf_keras takes the private names of attention's parts
+        other.load_weights(tmp_path / "w.weights.h5")
+        assert_same(model.predict(x, verbose=0), other.predict(x, verbose=0))
+
+
+def fixtures():
+    """Every archive that tf_keras or Keras 3 wrote, of layers that Keras 3 has."""
+    for generation, suffix in SUFFIX.items():
+        left_out = () if generation == "k3" else (*OTHER_FUNCTION, *ONLY_IN_KERAS2, *OTHERWISE_IN_KERAS2)
+        for name in names(generation, suffix):
+            if not isinstance(name, str):
+                yield name
+            elif not name.startswith(left_out):
+                yield pytest.param(generation, name, id=f"{generation}-{name}")
+
+
+@pytest.mark.parametrize(("generation", "name"), fixtures())
+def test_a_fixture_written_back_opens_in_keras3(generation, name, keras3, tmp_path):
+    if name.startswith("STFTSpectrogram"):
+        pytest.importorskip("scipy", reason="Keras 3's STFTSpectrogram needs scipy")
+    fixture = Fixture(generation, name)
+    kerastorch.models.load_model(fixture.file(SUFFIX[generation]), device="cpu").save(tmp_path / "m.keras")
+    keras3.backend.clear_session()
+    model = keras3.models.load_model(tmp_path / "m.keras", compile=False)
+    for got, want in zip(
+        outputs_of(model(inputs_for(fixture, keras3), training=False)), fixture.numbered("y"), strict=True
+    ):
+        close(np.asarray(got), want, fixture.meta.get("tol") or 1e-5)
+
+
+def inputs_for(fixture, keras3):
+    """The recorded inputs as Keras 3 on TensorFlow takes them: texts as tensors."""
+    import tensorflow as tf
+
+    def tensor(array):
+        return tf.constant(array.tolist()) if array.dtype.kind in "USO" else array
+
+    inputs = fixture.inputs()
+    if isinstance(inputs, dict):
+        return {key: tensor(value) for key, value in inputs.items()}
+    return [tensor(x) for x in inputs] if isinstance(inputs, list) else tensor(inputs)
+
+
+def test_optimizer_state_goes_back_to_keras3(keras3, tmp_path):
+    """A model trained by Keras 3, through kerastorch and back, goes on training as it would have."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(16, 4)).astype("float32"), rng.normal(size=(16, 2)).astype("float32")
+    keras3.utils.set_random_seed(0)
+    model = keras3.Sequential([keras3.Input((4,)), keras3.layers.Dense(3, "tanh"), keras3.layers.Dense(2)])
+    model.compile(keras3.optimizers.Adam(0.01), "mse")
+    model.fit(x, y, epochs=3, verbose=0, shuffle=False)
+    model.save(tmp_path / "a.keras")
+    kerastorch.models.load_model(tmp_path / "a.keras").save(tmp_path / "b.keras")
+    again = keras3.models.load_model(tmp_path / "b.keras")
+    for m in (model, again):
+        m.fit(x, y, epochs=2, verbose=0, shuffle=False)
+    for a, b in zip(as_list(model.get_weights()), as_list(again.get_weights()), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)

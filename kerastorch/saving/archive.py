@@ -1,0 +1,138 @@
+"""`.keras` archives: those of Keras 3, and of tf.keras since 2.12.
+
+A zip archive of config.json (the architecture), metadata.json (who wrote it), model.weights.h5 (weights by path, see
+paths.py) and assets/ (vocabularies). Written as Keras 3 writes it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kerastorch.registry import serialize
+from kerastorch.saving import paths
+from kerastorch.saving.atomic import replacing
+from kerastorch.saving.dialects import keras3_writing
+from kerastorch.saving.matching import assign_all
+from kerastorch.saving.opening import Archive, datasets_in
+from kerastorch.saving.origin import Origin
+from kerastorch.saving.paths import match_by_path, state_paths, weighted_layers
+from kerastorch.saving.report import LoadReport
+from kerastorch.saving.text import KERAS3_VERSION, parse_json, plain
+
+__all__ = ["fill", "lacks_layers", "read_config", "read_training_state", "save_model", "save_weights"]
+
+_CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
+
+
+# Writing
+
+
+def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
+    """Writes a `.keras` archive, atomically."""
+    import h5py
+
+    config = keras3_writing.written(plain(serialize(model)))
+    kept = model._compile_config or {}
+    if include_optimizer and "compile_config" in kept:
+        config["compile_config"] = kept["compile_config"]
+    metadata = {"keras_version": KERAS3_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        _write_weights(file, model)
+        for path, value in kept.get("state", {}).items() if include_optimizer else ():
+            file[path] = value
+    with replacing(filepath) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(_METADATA, json.dumps(metadata))
+        archive.writestr(_CONFIG, json.dumps(config))
+        archive.writestr(_WEIGHTS, weights.getbuffer())
+        for name, data in _assets(model).items():
+            archive.writestr(name, data)
+
+
+def save_weights(model: Any, filepath: Any) -> None:
+    """Writes Keras 3's `.weights.h5`, atomically."""
+    import h5py
+
+    with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
+        _write_weights(file, model)
+
+
+def _write_weights(file: Any, model: Any) -> None:
+    for path, layer in weighted_layers(model):
+        if layer._saved_variables():
+            file.create_group(f"{path}vars").attrs["name"] = layer.name
+    for path, variable in state_paths(model):
+        file.create_dataset(path, data=variable.numpy())
+
+
+def _assets(model: Any) -> dict[str, bytes]:
+    found = {}
+    for path, layer in weighted_layers(model):
+        if hasattr(layer, "save_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                layer.save_assets(folder)
+                for file in Path(folder).iterdir():
+                    found[f"{_ASSETS}{path}{file.name}"] = file.read_bytes()
+    return found
+
+
+# Reading
+
+
+def read_config(archive: Archive) -> tuple[Origin, Any]:
+    """Who wrote an archive, and the architecture in it."""
+    config = parse_json(archive.read(_CONFIG), f"{_CONFIG} in {archive.filename}")
+    metadata = parse_json(archive.read(_METADATA), f"{_METADATA} in {archive.filename}")
+    version = metadata.get("keras_version") if isinstance(metadata, Mapping) else None
+    return Origin.of(version, default=3), config
+
+
+def lacks_layers(model: Any, archive: Archive) -> bool:
+    """Whether the archive has nothing at all for some layer that has weights."""
+    with archive.h5(_WEIGHTS) as file:
+        return paths.lacks_layers(model, datasets_in(file))
+
+
+def fill(model: Any, archive: Archive, origin: Origin, skip_mismatch: bool = False) -> LoadReport:
+    """Gives a model the weights and assets in an archive, by their paths."""
+    with archive.h5(_WEIGHTS) as file:
+        report, pairs = match_by_path(model, datasets_in(file), skip_mismatch, LoadReport(origin))
+        assign_all(pairs, report)
+    _read_assets(model, archive)
+    return report
+
+
+def _read_assets(model: Any, archive: Archive) -> None:
+    layers = dict(weighted_layers(model))
+    by_folder: dict[str, list[str]] = {}
+    for name in archive.names(_ASSETS):
+        by_folder.setdefault(f"{PurePosixPath(name).parent}/".removeprefix(_ASSETS), []).append(name)
+    for folder, names in by_folder.items():
+        layer = layers.get(folder)
+        if layer is None or not hasattr(layer, "load_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as unpacked:
+            for name in names:
+                (Path(unpacked) / PurePosixPath(name).name).write_bytes(archive.read(name))
+            layer.load_assets(unpacked)
+
+
+def read_training_state(archive: Archive, config: Any) -> dict[str, Any] | None:
+    """What the archive holds of compile(): kept as it is, and written back."""
+    kept: dict[str, Any] = {}
+    if isinstance(config, Mapping) and config.get("compile_config"):
+        kept["compile_config"] = config["compile_config"]
+    with archive.h5(_WEIGHTS) as file:
+        state = {
+            path: data[()] for path, data in datasets_in(file).items() if path.startswith(("optimizer/", "_optimizer/"))
+        }
+    if state:
+        kept["state"] = state
+    return kept or None

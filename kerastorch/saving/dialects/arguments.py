@@ -1,0 +1,56 @@
+"""One layer's arguments, as versions of Keras since 2.0 spelled them, in tf.keras 2's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerastorch.saving.origin import Origin
+
+__all__ = ["arguments"]
+
+_GATED = ("GRU", "GRUCell", "LSTM", "LSTMCell", "ConvLSTM2D", "ConvLSTM2DCell")
+
+
+def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, Any]:
+    """The arguments of a layer of that class, those renamed or dropped between versions included."""
+    if (name == "InputLayer" and "batch_shape" in config) or (
+        "batch_shape" in config and "batch_input_shape" not in config
+    ):
+        config["batch_input_shape"] = config.pop("batch_shape")
+    for key in ("quantization_config", "lora_rank", "lora_alpha"):
+        if key in config and config[key] is None:
+            del config[key]
+    if name == "RandomCrop" and "data_format" in config:
+        config["resize_in_inference"] = False
+    if name == "LeakyReLU" and "negative_slope" in config:
+        config["alpha"] = config.pop("negative_slope")
+    if name == "BatchNormalization":
+        for key in ("renorm", "renorm_clipping", "renorm_momentum"):
+            if not config.get(key) or key == "renorm_momentum":
+                config.pop(key, None)
+        if origin.generation == 3:
+            config["fused"] = False  # whose moving variance averages the biased ones, in all ranks
+    if name in ("GRU", "GRUCell") and "reset_after" not in config and origin.generation < 3:
+        config["reset_after"] = False  # added, and True, since; what does not say it was written before
+    if name in _GATED and "recurrent_activation" not in config and _had_hard_gates(origin):
+        config["recurrent_activation"] = "hard_sigmoid"
+    if origin.generation == 3:
+        for key in ("activation", "recurrent_activation"):
+            if key in config:
+                config[key] = _activation(config[key])
+    return config
+
+
+def _had_hard_gates(origin: Origin) -> bool:
+    """Whether the gates of recurrent layers were hard sigmoids where nothing else was said: before Keras 2.3."""
+    return bool(origin.version) and origin.minor < (2, 3) and not origin.version.endswith("-tf")
+
+
+def _activation(value: Any) -> Any:
+    """An activation of Keras 3: its hard sigmoid is another function than Keras 2's."""
+    if isinstance(value, Mapping) and value.get("class_name") == "hard_sigmoid":
+        value = "hard_sigmoid"
+    if not isinstance(value, str):
+        return value
+    return {"hard_sigmoid": "hard_sigmoid_keras3", "kerastorch>hard_sigmoid": "hard_sigmoid"}.get(value, value)

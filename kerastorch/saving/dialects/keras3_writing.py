@@ -1,0 +1,162 @@
+"""tf.keras 2's form of a config in Keras 3's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerastorch.registry import known_names
+from kerastorch.saving.dialects import keras2
+
+__all__ = ["needs_keras3", "written"]
+
+_MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
+_RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+_DROPPED = {
+    "Embedding": ("input_length", "sparse"),
+    "Pipeline": ("dtype", "trainable"),
+    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape", "softmax_robust_masking"),
+    "BatchNormalization": ("renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment", "fused"),
+}
+"""Arguments that Keras 3 does not have and whose values change no numbers."""
+_RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
+_ACTIVATIONS = {"hard_sigmoid_keras3": "hard_sigmoid", "hard_sigmoid": "kerastorch>hard_sigmoid"}
+"""Keras 3's hard sigmoid is another function than Keras 2's, which Keras 3 does not have: a name that it will miss."""
+
+
+def needs_keras3(config: Any) -> bool:
+    """Whether a config holds what only Keras 3 has: its operations as layers, its hard sigmoid."""
+    if isinstance(config, Mapping):
+        if config.get("class_name") == "KerasOp" or "hard_sigmoid_keras3" in config.values():
+            return True
+        return any(map(needs_keras3, config.values()))
+    return isinstance(config, (list, tuple)) and any(map(needs_keras3, config))
+
+
+def written(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's config as Keras 3 writes it. Names with a slash, which Keras 3 refuses, get an underscore in its place."""
+    return _object(_renamed(config))
+
+
+def _renamed(x: Any) -> Any:
+    if isinstance(x, Mapping):
+        result = {key: _renamed(value) for key, value in x.items()}
+        if isinstance(result.get("name"), str):
+            result["name"] = result["name"].replace("/", "_")
+        return result
+    if isinstance(x, (list, tuple)):
+        is_reference = len(x) in (3, 4) and isinstance(x[0], str) and all(isinstance(n, int) for n in x[1:3])
+        first = [x[0].replace("/", "_")] if is_reference else []
+        return [*first, *(_renamed(y) for y in x[len(first) :])]
+    return x
+
+
+def _value(x: Any) -> Any:
+    if isinstance(x, Mapping):
+        return _object(x) if "class_name" in x and "config" in x else {key: _value(y) for key, y in x.items()}
+    return [_value(y) for y in x] if isinstance(x, (list, tuple)) else x
+
+
+def _object(described: Mapping[str, Any]) -> dict[str, Any]:
+    name, config = described["class_name"], described["config"]
+    if name == "Policy":
+        return {"module": "keras", "class_name": "DTypePolicy", "config": dict(config), "registered_name": None}
+    inner = _layer_config(name, config) if isinstance(config, Mapping) else _value(config)
+    result: dict[str, Any] = {**_identity(name), "config": inner}
+    if isinstance(config, Mapping) and "layers" in config and "output_layers" in config:
+        result["config"] = _graph(config, inner)
+    return result
+
+
+def _identity(name: str) -> dict[str, Any]:
+    """`module`, `class_name` and `registered_name` by which Keras 3 finds a class."""
+    if name in ("Functional", "Model"):
+        return {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional"}
+    if name == "Sequential":
+        return {"module": "keras", "class_name": name, "registered_name": None}
+    if name in known_names("layer"):
+        return {"module": "keras.layers", "class_name": _RENAMED.get(name, name), "registered_name": None}
+    for kind, module in _MODULES.items():
+        if name in known_names(kind):
+            return {"module": module, "class_name": name, "registered_name": None}
+    return {"module": None, "class_name": name.rpartition(">")[2], "registered_name": name}
+
+
+def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """One layer's arguments under Keras 3's names, without those that it does not have."""
+    result = {key: _value(value) for key, value in config.items()}
+    shape = result.pop("batch_input_shape", None)
+    if name == "InputLayer":
+        result["batch_shape"] = shape
+    if name == "BatchNormalization" and isinstance(result["axis"], list) and len(result["axis"]) == 1:
+        result["axis"] = result["axis"][0]
+    if name == "LeakyReLU":
+        result["negative_slope"] = result.pop("alpha")
+    for key in _DROPPED.get(name, ()):
+        result.pop(key, None)
+    axis = result.get("axis")
+    result = keras2._arguments(name, result)
+    if axis is not None:
+        result["axis"] = axis
+    for key in ("activation", "recurrent_activation"):
+        if result.get(key) in _ACTIVATIONS:
+            result[key] = _ACTIVATIONS[result[key]]
+    return result
+
+
+def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """A drawn model's config: its layers' calls in Keras 3's form."""
+    models = {layer["name"] for layer in config["layers"] if "output_layers" in layer["config"]}
+    drawn = models | {layer["name"] for layer in config["layers"] if layer["class_name"] == "Sequential"}
+    names = {layer["name"] for layer in config["layers"]}
+    layers = []
+    for layer, described in zip(config["layers"], inner["layers"], strict=True):
+        nodes = [_node(node, layer["class_name"], names, drawn) for node in layer["inbound_nodes"]]
+        kept = {key: layer[key] for key in ("shared_object_id",) if key in layer}
+        layers.append({**described, **kept, "name": layer["name"], "inbound_nodes": nodes})
+
+    def end(x: Any) -> Any:
+        if _is_reference(x, names):
+            # Here Keras 3 counts the calls of a drawn model from 1, those of a Sequential one from 0.
+            return [x[0], x[1] - 1 if x[0] in drawn - models else x[1], x[2]]
+        if isinstance(x, Mapping):
+            return {key: end(y) for key, y in x.items()}
+        return [end(y) for y in x]
+
+    ends = {key: end(_single(config[key])) for key in ("input_layers", "output_layers")}
+    return {**inner, "layers": layers, **ends}
+
+
+def _single(ends: Any) -> Any:
+    """One tensor stands by itself in Keras 3's form."""
+    return ends[0] if isinstance(ends, (list, tuple)) and len(ends) == 1 else ends
+
+
+def _is_reference(x: Any, names: set[str]) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) in (3, 4) and isinstance(x[0], str) and x[0] in names
+
+
+def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[str, Any]:
+    """`[[name, node, tensor, kwargs], ...]` as the arguments of a call."""
+    kwargs: dict[str, Any] = {}
+
+    def tensors(x: Any) -> Any:
+        if _is_reference(x, names):
+            kwargs.update(x[3] if len(x) > 3 else {})
+            number = x[1] - 1 if x[0] in drawn else x[1]
+            history = {"shape": [], "dtype": "float32", "keras_history": [x[0], number, x[2]]}
+            return {"class_name": "__keras_tensor__", "config": history}
+        if isinstance(x, (list, tuple)) and len(x) > 2 and x[0] == "_CONSTANT_VALUE":
+            kwargs.update(x[3] if len(x) > 3 else {})
+            return _value(x[2])
+        if isinstance(x, Mapping):
+            return {key: tensors(y) for key, y in x.items()}
+        return [tensors(y) for y in x] if isinstance(x, (list, tuple)) else x
+
+    single = isinstance(node, (list, tuple)) and len(node) == 1 and _is_reference(node[0], names)
+    first = tensors(node[0] if single else node)
+    args = [first, *map(tensors, kwargs.pop("kerastorch_arguments", ()))]
+    named = {key: tensors(value) for key, value in kwargs.items() if value is not None}
+    if class_name in _RECURRENT and isinstance(first, list) and len(first) > 1:
+        args, named["initial_state"] = [first[0]], first[1:]
+    return {"args": args, "kwargs": named}

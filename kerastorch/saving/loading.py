@@ -1,0 +1,151 @@
+"""Reading files, whatever they are: h5 of every era, `.weights.h5`, `.keras`, `.safetensors`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kerastorch.config import get_device, set_device, torch_dtype
+from kerastorch.saving import archive, h5, safetensors, text
+from kerastorch.saving.dialects import sharing_alike
+from kerastorch.saving.matching import assign_all
+from kerastorch.saving.opening import Archive, datasets_in, member, open_file
+from kerastorch.saving.origin import Origin
+from kerastorch.saving.paths import match_by_path
+from kerastorch.saving.report import LoadReport
+from kerastorch.untrusted import reading, running_code
+from kerastorch.variables import deferred_initialization
+
+__all__ = ["load_model", "load_weights", "made_on"]
+
+
+def load_model(
+    filepath: Any,
+    custom_objects: Any = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    device: Any = None,
+    dtype: Any = None,
+) -> Any:
+    """The model in an h5 file or `.keras` archive of any generation, or in a `.safetensors` that kerastorch wrote, with its
+    weights, ready for inference.
+
+    filepath: a path, the file's bytes, or an open binary file. custom_objects: name -> class or function, for what the
+    library does not know; also the name of a Lambda layer -> its function. safe_mode: with False, Lambda layers take the
+    Python code that the file holds for them: only for files that you trust as you trust a program. device: where the
+    weights shall lie, by default CUDA where there is one. dtype: a float dtype to convert the model to.
+    `model.load_report` tells what went where.
+    Raises OSError for a file that is missing, cut off, damaged or of another kind, ValueError for one without an
+    architecture, with weights that do not fit it or with what a Keras file never holds, ValueError or TypeError for a config
+    that describes no model; one message tells all that is wrong.
+    Keras: tf.keras.models.load_model.
+    """
+    wanted = None if dtype is None else _float_dtype(dtype)
+    with made_on(device), running_code(not safe_mode), reading(_called(filepath)):
+        read = safetensors.read_model if safetensors.is_safetensors(filepath) else _read
+        model = read(filepath, custom_objects)
+    if wanted is not None:
+        model.to(wanted)
+        for layer in model._flatten_layers():
+            if layer.is_mixed:
+                layer.dtype_policy = dtype
+    return model
+
+
+def _read(filepath: Any, custom_objects: Any) -> Any:
+    with open_file(filepath) as file:
+        if isinstance(file, Archive):
+            origin, config = archive.read_config(file)
+        else:
+            origin, config = h5.read_origin(file), h5.read_config(file)
+        with deferred_initialization():
+            model = text.model_from_config(config, custom_objects, origin)
+            if not hasattr(model, "layers"):
+                raise ValueError(f"{_called(filepath)} describes a {type(model).__name__}, which is no model.")
+            if isinstance(file, Archive) and archive.lacks_layers(model, file):
+                # Weights are stored at the first place alone of a model that several models hold.
+                model = text.model_from_config(sharing_alike(config), custom_objects, origin)
+        if isinstance(file, Archive):
+            model.load_report = archive.fill(model, file, origin)
+            model._compile_config = archive.read_training_state(file, config)
+        else:
+            model.load_report = h5.fill(model, file, origin)
+            model._compile_config = h5.read_training_state(file)
+        for variable in model.weights:
+            if variable.is_empty:
+                variable.initialize()
+    return model
+
+
+@contextmanager
+def made_on(device: Any) -> Iterator[None]:
+    """Within the block, new weights lie on this device; None leaves it as it is."""
+    before = get_device()
+    set_device(device if device is not None else before)
+    try:
+        yield
+    finally:
+        set_device(before)
+
+
+def _float_dtype(dtype: Any) -> Any:
+    found = torch_dtype(dtype)
+    if not found.is_floating_point:
+        raise ValueError(f"load_model: dtype must be a float type, got {dtype!r}.")
+    return found
+
+
+def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch: bool = False) -> LoadReport:
+    """Reads the weights in a file into a built model: by the order of layers or by their names from legacy h5, by their
+    paths from `.weights.h5` and `.keras`, by the keys of `model.state_dict()` from `.safetensors`.
+
+    Raises OSError for a file that cannot be read, ValueError where the model has no weights yet and, listing every layer
+    that does not fit, where the file is of another model; the model is then as it was.
+    """
+    if not model.built:
+        raise ValueError(
+            f"Model '{model.name}' has no weights yet: call it on data, or build(input_shape), before load_weights."
+        )
+    with reading(_called(filepath)):
+        return _load_weights(model, filepath, by_name, skip_mismatch)
+
+
+def _called(filepath: Any) -> str:
+    return str(filepath) if isinstance(filepath, (str, os.PathLike)) else f"This {type(filepath).__name__}"
+
+
+def _load_weights(model: Any, filepath: Any, by_name: bool, skip_mismatch: bool) -> LoadReport:
+    if safetensors.is_safetensors(filepath):
+        _refuse_names(by_name, filepath)
+        return safetensors.load_weights(model, filepath, skip_mismatch)
+    with open_file(filepath) as file:
+        if isinstance(file, Archive):
+            _refuse_names(by_name, filepath)
+            return archive.fill(model, file, archive.read_config(file)[0], skip_mismatch)
+        if h5.is_weights(file) or member(file, "model_weights") is not None:
+            if skip_mismatch and not by_name:
+                raise ValueError(
+                    "load_weights: skip_mismatch=True goes with by_name=True for this file, as without names nothing can "
+                    "be left out."
+                )
+            return h5.load_weights(model, file, by_name, skip_mismatch)
+        _refuse_names(by_name, filepath)
+        stored = datasets_in(file)
+        if not any(path.startswith("vars/") or "/vars/" in path for path in stored) and member(file, "vars") is None:
+            raise ValueError(
+                f"{filepath} holds no Keras weights: neither the attribute layer_names nor paths with 'vars'. It holds "
+                f"{list(stored)[:8]}."
+            )
+        report, pairs = match_by_path(model, stored, skip_mismatch, LoadReport(Origin(3)))
+        assign_all(pairs, report)
+        return report
+
+
+def _refuse_names(by_name: bool, filepath: Any) -> None:
+    if by_name:
+        raise ValueError(
+            f"load_weights: by_name=True is for legacy h5 files; {filepath} has its weights by path. Leave it out, or pass "
+            "skip_mismatch=True to load what fits."
+        )

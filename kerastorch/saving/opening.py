@@ -1,0 +1,384 @@
+"""Opening what may be hostile: HDF5 files and zip archives, read as data that lies within them and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import struct
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = [
+    "Archive",
+    "attribute",
+    "check_count",
+    "check_dataset",
+    "check_size",
+    "check_total",
+    "datasets_in",
+    "member",
+    "open_file",
+    "text_attribute",
+]
+
+_LARGEST_RATIO = 100
+"""How many times larger than the file its contents may become: beyond it is a bomb. Keras compresses no weights."""
+_HARMLESS = 64 * 2**20
+"""Bytes that a bomb may have: what is smaller is never refused for its ratio."""
+_LARGEST_HEAP = 2**28
+_PIECE = 2**18
+_DEEPEST = 64
+_MOST_MEMBERS = 200_000
+_FILTERS = {1, 2, 3, 4, 5, 6, 32000}
+"""HDF5's own filters, and h5py's: for any other HDF5 would look for a library to load."""
+
+
+@contextlib.contextmanager
+def open_file(source: Any) -> Iterator[h5py.File | Archive]:
+    """An h5 file or a `.keras` archive, told apart by their first bytes.
+
+    source: a path, the bytes themselves, or an open binary file that can seek.
+    Raises OSError for what is missing, a directory, cut off or neither of the two.
+    """
+    import h5py
+
+    with contextlib.ExitStack() as stack:
+        name = str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            file: Any = io.BytesIO(source)
+        elif isinstance(source, (str, os.PathLike)):
+            _check_path(Path(source))
+            file = stack.enter_context(open(source, "rb"))
+        elif hasattr(source, "read") and hasattr(source, "seek"):
+            file = source
+        else:
+            raise TypeError(f"Expected a path, bytes or an open binary file, got {type(source).__name__}.")
+        start = file.tell()
+        if zipfile.is_zipfile(file):
+            file.seek(start)
+            yield stack.enter_context(Archive(file, name))
+            return
+        file.seek(start)
+        if not file.read(8).startswith(b"\x89HDF\r\n\x1a\n"):
+            raise OSError(
+                f"{name} is neither an HDF5 file nor a .keras archive, or is cut off. "
+                "Expected what model.save('x.h5') or model.save('x.keras') wrote."
+            )
+        check_heaps(file, start, name)
+        target = source if isinstance(source, (str, os.PathLike)) else file
+        yield stack.enter_context(_opened_h5(target, name, h5py))
+
+
+def _check_path(path: Path) -> None:
+    if not path.exists():
+        raise OSError(f"No file or directory found at {path}.")
+    if not path.is_dir():
+        return
+    if (path / "saved_model.pb").exists() or (path / "keras_metadata.pb").exists():
+        raise OSError(
+            f"{path} is a directory: TensorFlow's SavedModel, which kerastorch does not read. In TensorFlow write it as "
+            f"h5: tf.keras.models.load_model({str(path)!r}).save('model.h5')."
+        )
+    raise OSError(
+        f"{path} is a directory. kerastorch reads .h5 and .keras files; a SavedModel or checkpoint is written as h5 in "
+        f"TensorFlow: tf.keras.models.load_model({str(path)!r}).save('model.h5')."
+    )
+
+
+def _opened_h5(target: Any, name: str, h5py: Any) -> h5py.File:
+    try:
+        file = h5py.File(target, "r")
+        links: list[bytes] = []
+        file.id.links.visit(
+            lambda place, info: links.append(place) if info.type != h5py.h5l.TYPE_HARD else None, info=True
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OSError(f"Cannot open {name} as HDF5; it may be cut off or damaged: {error}.") from error
+    if links:
+        file.close()
+        raise ValueError(
+            f"{name}: {links[0].decode(errors='replace')!r} is a link that may point out of the file. "
+            "Keras writes no such links: refused."
+        )
+    return file
+
+
+# HDF5
+
+
+def check_heaps(file: Any, start: int, name: str) -> None:
+    """OSError for heaps, where HDF5 keeps texts, that are damaged so that HDF5 would never end reading them.
+
+    (It goes from object to object by their sizes, and stays where it is at one that has none.)
+    """
+    file.seek(start)
+    head = file.read(16)
+    if len(head) < 16:
+        raise OSError(f"Cannot open {name} as HDF5: it is cut off after {len(head)} bytes.")
+    if bytes(head[13:15] if head[8] < 2 else head[9:11]) != b"\x08\x08":
+        raise OSError(f"{name} has addresses or lengths of other than 8 bytes, which Keras never writes: refused.")
+    for place in _places_of(b"GCOL\x01\0\0\0", file, start):
+        file.seek(place + 8)
+        size = int.from_bytes(file.read(8), "little")
+        file.seek(place)
+        heap = file.read(min(size, _LARGEST_HEAP))
+        at = 16
+        while at + 16 <= len(heap):
+            index, _, _, length = struct.unpack_from("<HHIQ", heap, at)
+            step = (length if index == 0 else 16 + (length + 7 & ~7)) % 2**64
+            if step == 0:
+                raise OSError(f"{name} is damaged: the heap at byte {place} holds an object of no size.")
+            at += step
+    file.seek(start)
+
+
+def _places_of(wanted: bytes, file: Any, start: int) -> Iterator[int]:
+    """Where in a file the bytes stand; a file of any size takes little memory."""
+    at, tail = start, b""
+    while True:
+        file.seek(at)
+        piece = file.read(_PIECE)
+        if not piece:
+            return
+        text = tail + piece
+        found = text.find(wanted)
+        while found >= 0:
+            yield at - len(tail) + found
+            found = text.find(wanted, found + 1)
+        at, tail = at + len(piece), text[1 - len(wanted) :]
+
+
+def member(group: h5py.Group, name: str) -> Any:
+    """The group or data set of that name (a path) within a group of an opened file; None where there is none."""
+    import h5py
+
+    if not name:
+        return None
+    try:
+        found = h5py.h5o.open(group.id, name.encode())
+    except KeyError:
+        return None
+    kinds = {h5py.h5g.GroupID: h5py.Group, h5py.h5d.DatasetID: h5py.Dataset}
+    return kinds[type(found)](found) if type(found) in kinds else None
+
+
+def check_dataset(data: h5py.Dataset) -> h5py.Dataset:
+    """The data set, if its values are numbers that lie in this file as HDF5 itself can read them; else ValueError."""
+    place = f"{data.file.filename}: {data.name}"
+    if data.external or data.is_virtual:
+        raise ValueError(f"{place} keeps its values in other files. Keras writes no such data: refused.")
+    if data.dtype.hasobject or data.shape is None:
+        raise ValueError(f"{place} holds no numbers but {data.dtype}: refused.")
+    offset = data.id.get_offset()
+    if offset is not None and offset + data.id.get_storage_size() > data.file.id.get_filesize():
+        raise OSError(f"{place} reaches beyond the end of the file, which is cut off or damaged.")
+    made = data.id.get_create_plist()
+    filters = [made.get_filter(i)[0] for i in range(made.get_nfilters())]
+    if not _FILTERS.issuperset(filters):
+        raise ValueError(f"{place} is stored through HDF5 plug-ins, filters {filters}: refused. Rewrite it without.")
+    return data
+
+
+def check_total(file: h5py.File, found: Iterable[h5py.Dataset]) -> None:
+    """ValueError for data sets that together become much more than the file holds: stored many times over, compressed
+    without measure, or not at all."""
+    total = sum(math.prod(data.shape) * data.dtype.itemsize for data in found)
+    check_size(str(file.filename), file.id.get_filesize(), total)
+
+
+def check_size(name: str, size: int, total: int) -> None:
+    """ValueError where a file of `size` bytes says that it becomes `total`, which is much more."""
+    if total > max(_HARMLESS, _LARGEST_RATIO * size):
+        raise ValueError(f"{name} has {size} bytes and declares {total}: refused.")
+
+
+def datasets_in(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    """All data sets under a group by their path, as Windows wrote it too, in the file's order; ValueError where
+    `check_dataset` or `check_total` refuses them, and for a group that is reached on two ways."""
+    import h5py
+
+    found: dict[str, h5py.Dataset] = {}
+    seen: set[int] = set()
+
+    def collect(inner: h5py.Group, path: str, depth: int) -> None:
+        address = h5py.h5o.get_info(inner.id).addr
+        if address in seen or depth > _DEEPEST:
+            raise ValueError(
+                f"{group.file.filename}: group {inner.name!r} lies within itself, at two places or more than {_DEEPEST} "
+                "deep: refused."
+            )
+        seen.add(address)
+        for name in inner:
+            item = member(inner, name)
+            if isinstance(item, h5py.Group):
+                collect(item, f"{path}{name}/", depth + 1)
+            elif isinstance(item, h5py.Dataset):
+                found[f"{path}{name}".replace("\\", "/")] = check_dataset(item)
+            check_count(group.file, len(found) + len(seen))
+
+    collect(group, "", 0)
+    check_total(group.file, found.values())
+    return found
+
+
+def check_count(file: h5py.File | Archive, count: int) -> None:
+    """ValueError for a file of more parts than any model has."""
+    if count > _MOST_MEMBERS:
+        raise ValueError(f"{file.filename}: more than {_MOST_MEMBERS} groups, data sets or members: refused.")
+
+
+def attribute(holder: Any, name: str) -> Any:
+    """An attribute's value, numbers or texts; None where there is none.
+
+    ValueError for one of another type: HDF5 itself crashes at some that damage makes.
+    """
+    import h5py
+
+    if name not in holder.attrs:
+        return None
+    kind = h5py.h5a.open(holder.id, name.encode()).get_type()
+    if not isinstance(kind, (h5py.h5t.TypeStringID, h5py.h5t.TypeAtomicID, h5py.h5t.TypeEnumID)):
+        raise ValueError(f"{holder.file.filename}: attribute {name!r} is neither text nor numbers: refused.")
+    return holder.attrs[name]
+
+
+def text_attribute(holder: Any, name: str) -> str | None:
+    """A string attribute, written as bytes or str by one h5py or another; None where there is none."""
+    value = attribute(holder, name)
+    if value is None:
+        return None
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if not isinstance(value, (bytes, str)):
+        raise ValueError(f"{holder.file.filename}: attribute {name!r} is no text but {type(value).__name__}.")
+    return value.decode("utf-8") if isinstance(value, bytes) else value
+
+
+# Archives
+
+
+class Archive:
+    """A `.keras` file: a zip archive of a few members, read one by one and never unpacked to disk."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file, self.filename = file, name
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, ValueError, OSError) as error:
+            raise OSError(f"Cannot open {name} as a .keras archive; it may be cut off: {error}.") from error
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        check_count(self, len(self._zip.infolist()))
+        for info in self._zip.infolist():
+            self._check(info)
+            self._members[info.filename.replace("\\", "/")] = info
+        size, total = file.seek(0, os.SEEK_END), sum(info.file_size for info in self._members.values())
+        check_size(name, size, total)
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._zip.close()
+
+    def _check(self, info: zipfile.ZipInfo) -> None:
+        path = PurePosixPath(info.filename.replace("\\", "/"))
+        mode = info.external_attr >> 16
+        wrong = None
+        if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
+            wrong = "lies outside of the archive"
+        elif mode and (mode & 0o170000) == 0o120000:
+            wrong = "is a link"
+        elif info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
+            wrong = f"is stored as {info.compress_size} bytes, and said to have {info.file_size}"
+        elif info.flag_bits & 1:
+            wrong = "is encrypted"
+        elif str(path) in self._members:
+            wrong = "is there twice"
+        if wrong:
+            raise ValueError(f"{self.filename}: member {info.filename!r} {wrong}: refused.")
+
+    def names(self, below: str = "") -> list[str]:
+        """The members' names, those below a folder if one is given."""
+        return [name for name in self._members if name.startswith(below) and not name.endswith("/")]
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes; ValueError where the archive lacks it or it is damaged."""
+        if name not in self._members:
+            raise ValueError(
+                f"{self.filename} is no Keras archive: it lacks {name!r} and holds {list(self._members)[:8]}."
+            )
+        info = self._members[name]
+        try:
+            with self._zip.open(info) as member:
+                # What the archive says of a size may be a lie.
+                data = member.read(info.file_size + 1)
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+            raise OSError(f"{self.filename}: member {name!r} is damaged: {error}.") from error
+        except Exception as error:  # zlib.error, lzma.LZMAError: each compression has its own
+            raise OSError(f"{self.filename}: member {name!r} is damaged: {error}.") from error
+        if len(data) != info.file_size:
+            raise ValueError(f"{self.filename}: member {name!r} is larger than it says: refused.")
+        return data
+
+    @contextlib.contextmanager
+    def h5(self, name: str) -> Iterator[h5py.File]:
+        """A member opened as HDF5: in its place where it is stored uncompressed, else from memory."""
+        import h5py
+
+        info = self._members.get(name)
+        if info is not None and info.compress_type == zipfile.ZIP_STORED:
+            file: Any = _Slice(self._file, self._start_of(info), info.file_size)
+        else:
+            file = io.BytesIO(self.read(name))
+        check_heaps(file, 0, f"{name} in {self.filename}")
+        with _opened_h5(file, f"{name} in {self.filename}", h5py) as opened:
+            yield opened
+
+    def _start_of(self, info: zipfile.ZipInfo) -> int:
+        self._file.seek(info.header_offset)
+        header = self._file.read(30)
+        if len(header) < 30 or header[:4] != b"PK\x03\x04":
+            raise OSError(f"{self.filename}: member {info.filename!r} is damaged: it has no header.")
+        lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        return info.header_offset + 30 + lengths
+
+
+class _Slice(io.RawIOBase):
+    """A part of an open file as a file of its own, for reading."""
+
+    def __init__(self, file: Any, start: int, size: int) -> None:
+        self.under, self.start, self.size, self._at = file, start, size, 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Moves within the part."""
+        self._at = offset + (0, self._at, self.size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Where in the part the next byte is read."""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads as many bytes as fit and are there."""
+        count = max(0, min(len(buffer), self.size - self._at))
+        self.under.seek(self.start + self._at)
+        read = self.under.readinto(memoryview(buffer)[:count])
+        self._at += read
+        return read
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True

@@ -1,0 +1,160 @@
+"""Weights by the path of attributes that leads to them: the layout of Keras 3's `.weights.h5`, and of `.keras` archives since
+tf.keras 2.12.
+
+A layer's own weights stand under `vars/0`, `vars/1` ...; a layer that it holds as an attribute under that attribute's
+name; those in a list, tuple or dict under the class's name in snake case, counted: `layers/dense_1/vars/0`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from kerastorch.saving.matching import Pair, refuse
+from kerastorch.saving.report import LoadReport
+from kerastorch.variables import Variable
+
+__all__ = ["class_path", "lacks_layers", "match_by_path", "state_paths", "weighted_layers"]
+
+_PUBLIC_PARTS = ("MultiHeadAttention",)
+"""Layers whose parts Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
+
+
+def weighted_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every layer within a model (and the model) with its path, which ends in a slash; each once, in Keras's order."""
+    yield from _walk(model, "", set(), False)
+
+
+def state_paths(model: Any) -> list[tuple[str, Variable]]:
+    """Every weight of a model with the path under which Keras 3 looks for it; those of a layer that several models within
+    the model hold, at each of its places, as Keras 3 makes a layer of its own at each."""
+    return [
+        (f"{path}vars/{key}", variable)
+        for path, layer in _walk(model, "", set(), True)
+        for key, variable in layer._saved_variables().items()
+    ]
+
+
+def _walk(layer: Any, path: str, seen: set[int], each_place: bool, again: bool = False) -> Iterator[tuple[str, Any]]:
+    if id(layer) in seen and not again:
+        return
+    seen.add(id(layer))
+    yield path, layer
+    for name, child in _parts(layer):
+        yield from _walk_part(child, f"{path}{name}/", seen, each_place, each_place and _is_drawn(layer))
+
+
+def _walk_part(part: Any, path: str, seen: set[int], each_place: bool, again: bool) -> Iterator[tuple[str, Any]]:
+    if _is_layer(part):
+        yield from _walk(part, path, seen, each_place, again)
+        return
+    counts: dict[str, int] = {}
+    for item in part.values() if isinstance(part, (Mapping, nn.ModuleDict)) else part:
+        is_layer = _is_layer(item)
+        if not is_layer and not _is_container(item):
+            continue
+        base = class_path(type(item).__name__) if is_layer else "container"
+        count = counts[base] = counts.get(base, -1) + 1
+        yield from _walk_part(item, f"{path}{base}{f'_{count}' if count else ''}/", seen, each_place, again)
+
+
+def class_path(name: str) -> str:
+    """`Conv2D` -> `conv2d`, `ConvLSTM1D` -> `conv_lstm1d`, which as the name of a layer would be `conv_lst_m1d`."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _is_layer(value: Any) -> bool:
+    return hasattr(type(value), "_saved_variables")
+
+
+def _is_drawn(layer: Any) -> bool:
+    return hasattr(layer, "_graph") or hasattr(layer, "_stack")
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, (list, tuple, dict, nn.ModuleList, nn.ModuleDict))
+
+
+def _parts(layer: Any) -> list[tuple[str, Any]]:
+    """The attributes of a layer that hold layers, public ones first."""
+    if _is_drawn(layer):
+        return [("layers", layer.layers)]
+    public = type(layer).__name__ in _PUBLIC_PARTS
+    own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in _NOT_STATE}
+    found = {**own, **layer._modules}
+    parts = [
+        (name.lstrip("_") if public else name, value)
+        for name, value in found.items()
+        if _is_layer(value) or _is_container(value)
+    ]
+    return sorted(parts, key=lambda part: (part[0].startswith("_"), part[0]))
+
+
+_NOT_STATE = {
+    "_modules", "_parameters", "_buffers", "_variables", "_losses", "inbound_nodes", "_constructed_with",
+    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks", "_handles",
+}  # fmt: skip
+
+
+def lacks_layers(model: Any, stored: Mapping[str, Any]) -> bool:
+    """Whether a file has nothing at all for some layer that has weights, as for one that the model holds twice."""
+    known = {_normal(path) for path in stored}
+    return any(
+        own and not any(_normal(f"{path}vars/{key}") in known for key in own)
+        for path, own in ((path, layer._saved_variables()) for path, layer in weighted_layers(model))
+    )
+
+
+def match_by_path(
+    model: Any, stored: Mapping[str, Any], skip_mismatch: bool, report: LoadReport
+) -> tuple[LoadReport, list[Pair]]:
+    """Pairs a model's weights with data sets by their paths.
+
+    ValueError, listing them all, for layers whose weights the file lacks or has in other shapes, unless `skip_mismatch`.
+    """
+    known = {_normal(path): (path, data) for path, data in stored.items()}
+    problems, pairs, used = [], [], set()
+    for path, layer in weighted_layers(model):
+        own = layer._saved_variables()
+        if not own:
+            continue
+        places = [_normal(f"{path}vars/{key}") for key in own]
+        problem = _problem(layer, path, own, [known.get(place) for place in places])
+        if problem is None:
+            used.update(places)
+            pairs += [(v, *known[place], "path") for v, place in zip(own.values(), places, strict=True)]
+        elif skip_mismatch:
+            report.skipped.append((layer.name, problem))
+        else:
+            problems.append(problem)
+    left = [path for place, (path, _) in known.items() if place not in used]
+    report.unused += [path for path in left if not path.startswith(("optimizer/", "_optimizer/"))]
+    if problems and report.unused:
+        problems.append(f"the file also holds {report.unused[:12]}{' ...' if len(report.unused) > 12 else ''}")
+    refuse(model, problems)
+    return report, pairs
+
+
+def _normal(path: str) -> str:
+    """The path without what versions spell differently: leading underscores, and tf.keras 2.12's name for `layers`."""
+    parts = [part.lstrip("_") for part in path.split("/")]
+    return "/".join("layers" if part == "layer_checkpoint_dependencies" else part for part in parts)
+
+
+def _problem(layer: Any, path: str, own: dict[str, Variable], found: list[Any]) -> str | None:
+    if all(x is None for x in found):
+        return f"layer '{layer.name}' expects {len(own)} weight(s) at '{path}vars', where the file has none"
+    lacking = [f"{path}vars/{key}" for key, x in zip(own, found, strict=True) if x is None]
+    if lacking:
+        names = [v.name for v in own.values()]
+        return f"layer '{layer.name}' expects {len(own)} weight(s) {names}; the file lacks {lacking}"
+    wrong = [
+        f"'{v.name}' has shape {v.shape}, '{place}' in the file {tuple(data.shape)}"
+        for v, (place, data) in zip(own.values(), found, strict=True)
+        if not v.fits(data.shape)
+    ]
+    return f"layer '{layer.name}': {', '.join(wrong)}" if wrong else None

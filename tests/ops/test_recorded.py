@@ -1,0 +1,110 @@
+"""Every recorded call of TensorFlow's functions and Keras 3's operations: as a plain call, and as a layer of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils import _pytree as pytree
+
+import kerastorch as keras
+from kerastorch.layers import KerasOp, TensorFlowOpLayer, TFOpLambda
+from tests.ops import keras3_cases, tensorflow_cases
+from tests.ops.arrays import Array, Case, filled
+
+FOLDER = Path(__file__).parent
+RECORDED = np.load(FOLDER / "recorded.npz")
+OPERATIONS = json.loads((FOLDER / "operations.json").read_text())
+
+
+def recorded(key: str) -> list[np.ndarray]:
+    """What was recorded for a case."""
+    found: list[np.ndarray] = []
+    while f"{key}_{len(found)}" in RECORDED:
+        found.append(RECORDED[f"{key}_{len(found)}"])
+    return found
+
+
+def assert_like(got: Any, want: list[np.ndarray]) -> None:
+    """Asserts equal shapes, dtypes and numbers."""
+    arrays = [x.detach().numpy() if isinstance(x, torch.Tensor) else np.asarray(x) for x in pytree.tree_leaves(got)]
+    assert [(x.shape, x.dtype) for x in arrays] == [(x.shape, x.dtype) for x in want]
+    for x, wanted in zip(arrays, want, strict=True):
+        finite = np.abs(wanted[np.isfinite(wanted)]) if wanted.dtype.kind in "fc" else np.abs(wanted.astype(float))
+        scale = max(float(finite.max()) if finite.size else 1.0, 1e-3)
+        tolerance = 2e-5 if wanted.dtype.kind in "fc" else 0
+        np.testing.assert_allclose(x, wanted, rtol=0, atol=tolerance * scale)
+
+
+def drawn(layer: Any, case: Case, open_batch: bool) -> tuple[Any, list[np.ndarray]]:
+    """A model of one layer, its inputs the case's arrays, and these arrays."""
+    arrays: list[np.ndarray] = []
+    inputs: list[Any] = []
+
+    def make(array: np.ndarray) -> Any:
+        shape = (None, *array.shape[1:]) if open_batch and array.ndim and not inputs else array.shape
+        inputs.append(keras.Input(batch_shape=shape, dtype=str(array.dtype)))
+        return inputs[-1]
+
+    args, kwargs = filled((case.args, case.kwargs), arrays, make)
+    return keras.Model(inputs, layer(*args, **kwargs)), arrays
+
+
+def arrays_in(structure: Any) -> bool:
+    """Whether an Array stands in the arguments, so that there is something to draw."""
+    return any(isinstance(x, Array) for x in pytree.tree_leaves(structure))
+
+
+def check(layer: Any, case: Case, want: list[np.ndarray]) -> None:
+    """Holds a layer against what was recorded: as a call, and in a model, with an open first axis where it can be drawn so."""
+    if not arrays_in((case.args, case.kwargs)):
+        got = layer(*case.args, **case.kwargs)
+        assert_like(torch.tensor(got, dtype=torch.int32) if isinstance(got, int) else got, want)
+        return
+    args, kwargs = filled((case.args, case.kwargs), [], torch.tensor)
+    got = layer(*args, **kwargs)
+    if all(isinstance(x, torch.Tensor) for x in pytree.tree_leaves(got)):
+        assert_like(got, want)
+    try:
+        model, arrays = drawn(layer, case, open_batch=True)
+    except ValueError:
+        model, arrays = drawn(layer, case, open_batch=False)
+    for x, wanted in zip(model.outputs, want, strict=True):
+        assert len(x.shape) == wanted.ndim and x.dtype == str(wanted.dtype)
+        assert all(n in (None, m) for n, m in zip(x.shape, wanted.shape, strict=True))
+    assert_like(model(arrays), want)
+
+
+TF = [
+    pytest.param(n, case, id=f"{n}-{case.name}") for n, case in enumerate(tensorflow_cases.CASES) if recorded(f"tf{n}")
+]
+
+
+@pytest.mark.parametrize("n, case", TF)
+def test_tensorflow(n: int, case: Case) -> None:
+    check(TFOpLambda(case.name), case, recorded(f"tf{n}"))
+
+
+K3 = [pytest.param(n, case, id=f"{n}-{case.name}") for n, case in enumerate(keras3_cases.CASES) if recorded(f"k3{n}")]
+
+
+@pytest.mark.parametrize("n, case", K3)
+def test_keras3(n: int, case: Case) -> None:
+    check(KerasOp(case.name, case.made_with), case, recorded(f"k3{n}"))
+
+
+@pytest.mark.parametrize("written", OPERATIONS, ids=lambda x: f"{x['case']}-{x['node_def']['op']}")
+def test_operation(written: dict[str, Any]) -> None:
+    case = tensorflow_cases.RAW_CASES[written["case"]]
+    layer = TensorFlowOpLayer(written["node_def"], name="op", constants=written["constants"])
+    arrays: list[np.ndarray] = []
+    filled(case.kwargs, arrays)
+    tensors = [keras.Input(batch_shape=x.shape, dtype=str(x.dtype)) for x in arrays]
+    model = keras.Model(tensors, layer(tensors if len(tensors) > 1 else tensors[0]))
+    want = recorded(f"raw{written['case']}")
+    got = pytree.tree_leaves(model(arrays))
+    assert_like(got, want[: len(got)])

@@ -1,0 +1,188 @@
+"""`.keras` archives and `.weights.h5`: what tf_keras and Keras 3 wrote, what is written, what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import kerastorch as keras
+from kerastorch import layers
+from tests.fixture_files import FIXTURES, Fixture, check_fixture, check_numbers, fixture_names
+from tests.layers.test_fixtures import ELSEWHERE, LATER
+
+SUFFIX = {"k2": ".k2.keras", "k3": ".keras"}
+
+
+def names(generation, suffix):
+    """The fixtures of a generation that have a file of that suffix."""
+    found = fixture_names(generation, "")
+    if not FIXTURES.is_dir():
+        return found
+    # Keras 3 does not count the weights of tf_idf among a layer's, tf.keras does.
+    left_out = (*ELSEWHERE, *LATER[generation], *(("StringLookup__tf_idf",) if generation == "k3" else ()))
+    return [n for n in found if not n.startswith(left_out) and (FIXTURES / generation / f"{n}{suffix}").exists()]
+
+
+@pytest.mark.parametrize("name", names("k2", ".k2.keras"))
+def test_tf_keras_archive(name, tmp_path):
+    check_fixture("k2", name, tmp_path, ".k2.keras")
+
+
+@pytest.mark.parametrize("name", names("k3", ".keras"))
+def test_keras3_archive(name, tmp_path):
+    check_fixture("k3", name, tmp_path, ".keras")
+
+
+@pytest.mark.parametrize("name", [n for n in names("k3", ".weights.h5") if n != "BatchNormalization__rank2"])
+def test_keras3_weights(name, tmp_path):
+    # (That BatchNormalization's weights were saved after a step of training.)
+    fixture = Fixture("k3", name)
+    model = keras.models.load_model(fixture.file(".keras"))
+    for weight in model.weights:
+        weight.assign(np.zeros(weight.shape))
+    model.load_weights(fixture.file(".weights.h5"))
+    check_numbers(model, fixture)
+    model.save_weights(tmp_path / "again.weights.h5")
+    with h5py.File(tmp_path / "again.weights.h5") as ours, h5py.File(fixture.file(".weights.h5")) as theirs:
+        paths: list[set[str]] = [set(), set()]
+        for file, found in zip((ours, theirs), paths, strict=True):
+            file.visititems(lambda path, x, found=found: found.add(path) if isinstance(x, h5py.Dataset) else None)
+    seeds = {path for path in paths[1] if "seed_generator" in path}
+    assert paths[0] == paths[1] - seeds
+
+
+@pytest.fixture
+def model():
+    keras.backend.clear_session()
+    x = keras.Input((4,))
+    y = layers.Dense(3, name="a")(x)
+    return keras.Model(x, layers.Dense(2, name="b")(layers.BatchNormalization(name="norm")(y)), name="small")
+
+
+def rewritten(path, changes):
+    """The archive with members replaced, or left out where the new content is None."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members.update(changes)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            if data is not None:
+                archive.writestr(name, data)
+
+
+def test_what_an_archive_holds(model, tmp_path):
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5"]
+        config = json.loads(archive.read("config.json"))
+        assert json.loads(archive.read("metadata.json"))["keras_version"].startswith("3.")
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            assert sorted(weights["layers/batch_normalization/vars"]) == ["0", "1", "2", "3"]
+            assert weights["layers/dense_1/vars/0"].shape == (3, 2)
+            assert weights["layers/dense_1/vars"].attrs["name"] == "b"
+    assert (config["module"], config["class_name"]) == ("keras.src.models.functional", "Functional")
+    assert config["config"]["layers"][0]["config"]["batch_shape"] == [None, 4]
+    assert [report[2] for report in keras.models.load_model(tmp_path / "m.keras").load_report.loaded] == ["path"] * 8
+
+
+@pytest.mark.parametrize("source", [lambda p: p.read_bytes(), lambda p: io.BytesIO(p.read_bytes()), str])
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_paths_bytes_and_open_files(model, tmp_path, name, source):
+    model.save(tmp_path / name)
+    loaded = keras.models.load_model(source(tmp_path / name))
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_compressed_archive(model, tmp_path):
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive, zipfile.ZipFile(tmp_path / "c.keras", "w", 8) as packed:
+        for name in archive.namelist():
+            packed.writestr(name, archive.read(name))
+    np.testing.assert_array_equal(
+        keras.models.load_model(tmp_path / "c.keras").get_weights()[0], model.get_weights()[0]
+    )
+
+
+def test_training_state_is_kept_and_written_back(tmp_path):
+    if not FIXTURES.is_dir():
+        pytest.skip(f"the fixtures are not at {FIXTURES}")
+    for generation, suffix in SUFFIX.items():
+        original = FIXTURES / generation / f"opt__Adam__default{suffix}"
+        keras.models.load_model(original).save(tmp_path / "again.keras")
+        states = []
+        for path in (original, tmp_path / "again.keras"):
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+                with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+                    found = {k: v[()] for k, v in weights["optimizer/vars"].items()}
+            states.append((config["compile_config"], found))
+        assert states[0][0] == states[1][0]
+        assert states[0][1].keys() == states[1][1].keys()
+        assert all(np.array_equal(states[0][1][key], states[1][1][key]) for key in states[0][1])
+
+
+def test_weights_that_do_not_fit(model, tmp_path):
+    model.save_weights(tmp_path / "m.weights.h5")
+    keras.backend.clear_session()
+    other = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(5)])
+    before = other.get_weights()
+    with pytest.raises(
+        ValueError, match=r"(?s)dense_1.*\(3, 5\).*layers/dense_1/vars/0.*\(3, 2\).*batch_normalization"
+    ):
+        other.load_weights(tmp_path / "m.weights.h5")
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    report = other.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
+    assert [name for name, _ in report.skipped] == ["dense_1"]
+    assert [rule for _, _, rule in report.loaded] == ["path", "path"]
+    assert all("batch_normalization" in place or "dense_1" in place for place in report.unused)
+    with pytest.raises(ValueError, match="by_name=True is for legacy h5"):
+        other.load_weights(tmp_path / "m.weights.h5", by_name=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config.json": None}, "lacks 'config.json'"),
+        ({"config.json": b"{"}, "is not JSON"),
+        ({"config.json": b"[" * 5000 + b"]" * 5000}, "nested"),
+        ({"config.json": b"[1, 2]"}, "Not the description of a model"),
+        ({"model.weights.h5": None}, "lacks 'model.weights.h5'"),
+        ({"../escaped": b"x"}, "lies outside"),
+        ({"/etc/escaped": b"x"}, "lies outside"),
+    ],
+)
+def test_damaged_archives(model, tmp_path, changes, message):
+    model.save(tmp_path / "m.keras")
+    rewritten(tmp_path / "m.keras", changes)
+    with pytest.raises(ValueError, match=message):
+        keras.models.load_model(tmp_path / "m.keras")
+
+
+def test_a_name_that_keras3_refuses_is_changed_for_it_alone(tmp_path):
+    keras.backend.clear_session()
+    x = keras.Input((2,))
+    model = keras.Model(x, layers.Dense(1, name="block/dense")(x))
+    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / "m.h5")
+    assert keras.models.load_model(tmp_path / "m.keras").layers[1].name == "block_dense"
+    assert keras.models.load_model(tmp_path / "m.h5").layers[1].name == "block/dense"
+
+
+def test_hard_sigmoid_is_the_one_that_the_file_meant(tmp_path):
+    """Keras 2's hard sigmoid goes through an archive of Keras 3's form under a name of its own, which Keras 3 will miss."""
+    keras.backend.clear_session()
+    x = keras.Input((3,))
+    for name, wanted in (("hard_sigmoid", [0.1, 0.5, 0.7]), ("hard_sigmoid_keras3", [1 / 6, 0.5, 4 / 6])):
+        model = keras.Model(x, layers.Activation(name)(x))
+        for file in ("m.keras", "m.h5"):
+            model.save(tmp_path / file)
+            loaded = keras.models.load_model(tmp_path / file)
+            np.testing.assert_allclose(loaded.predict(np.float32([[-2, 0, 1]]), verbose=0)[0], wanted, rtol=1e-6)
+            assert loaded.layers[-1].get_config()["activation"] == name

@@ -16,7 +16,7 @@ OTHER_FUNCTION = ("ConvLSTM",)
 """Written by tf_keras with its own hard sigmoid, which Keras 3 does not have: it names what it misses."""
 ONLY_IN_KERAS2 = (
     "LocallyConnected", "RandomHeight", "RandomWidth", "ThresholdedReLU", "SyncBatchNormalization",
-    "RandomFourierFeatures", "model__op_",
+    "RandomFourierFeatures",
 )  # fmt: skip
 """Layers that Keras 3 does not have."""
 OTHERWISE_IN_KERAS2 = ("RandomCrop",)

@@ -7,6 +7,8 @@ from typing import Any
 
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
+from kerastorch.saving.dialects.operations import written_call, written_operation
+from kerastorch.saving.dialects.tf_functions import as_operation
 
 __all__ = ["needs_keras3", "written"]
 
@@ -92,6 +94,9 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         result["axis"] = result["axis"][0]
     if name == "LeakyReLU":
         result["negative_slope"] = result.pop("alpha")
+    if name == "RandomShear":  # Keras 3 reads a number, or two that are not negative
+        factors = {key: result[key] for key in ("x_factor", "y_factor") if isinstance(result.get(key), list)}
+        result.update({key: high for key, (low, high) in factors.items() if low == -high})
     for key in _DROPPED.get(name, ()):
         result.pop(key, None)
     axis = result.get("axis")
@@ -106,11 +111,15 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     """A drawn model's config: its layers' calls in Keras 3's form."""
+    config = {**config, "layers": [as_operation(layer) or layer for layer in config["layers"]]}
     models = {layer["name"] for layer in config["layers"] if "output_layers" in layer["config"]}
     drawn = models | {layer["name"] for layer in config["layers"] if layer["class_name"] == "Sequential"}
     names = {layer["name"] for layer in config["layers"]}
     layers = []
     for layer, described in zip(config["layers"], inner["layers"], strict=True):
+        if layer["class_name"] == "KerasOp":
+            layers.append(_operation(layer, drawn))
+            continue
         nodes = [_node(node, layer["class_name"], names, drawn) for node in layer["inbound_nodes"]]
         kept = {key: layer[key] for key in ("shared_object_id",) if key in layer}
         layers.append({**described, **kept, "name": layer["name"], "inbound_nodes": nodes})
@@ -125,6 +134,18 @@ def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 
     ends = {key: end(_single(config[key])) for key in ("input_layers", "output_layers")}
     return {**inner, "layers": layers, **ends}
+
+
+def _operation(layer: Mapping[str, Any], drawn: set[str]) -> dict[str, Any]:
+    calls = [node[0][3]["kerastorch_call"] for node in layer["inbound_nodes"]]
+    nodes = [written_call(call, lambda reference: _tensor(reference, drawn)) for call in calls]
+    return {**written_operation(layer["config"]), "name": layer["name"], "inbound_nodes": nodes}
+
+
+def _tensor(reference: Any, drawn: set[str]) -> dict[str, Any]:
+    number = reference[1] - 1 if reference[0] in drawn else reference[1]
+    history = {"shape": [], "dtype": "float32", "keras_history": [reference[0], number, reference[2]]}
+    return {"class_name": "__keras_tensor__", "config": history}
 
 
 def _single(ends: Any) -> Any:
@@ -143,9 +164,7 @@ def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[
     def tensors(x: Any) -> Any:
         if _is_reference(x, names):
             kwargs.update(x[3] if len(x) > 3 else {})
-            number = x[1] - 1 if x[0] in drawn else x[1]
-            history = {"shape": [], "dtype": "float32", "keras_history": [x[0], number, x[2]]}
-            return {"class_name": "__keras_tensor__", "config": history}
+            return _tensor(x, drawn)
         if isinstance(x, (list, tuple)) and len(x) > 2 and x[0] == "_CONSTANT_VALUE":
             kwargs.update(x[3] if len(x) > 3 else {})
             return _value(x[2])

@@ -95,7 +95,7 @@ def _holds_tensors(x: Any) -> bool:
 
 def _call(function: str, first: Any, kwargs: dict[str, Any]) -> Call | None:
     if function in _BINARY and set(kwargs) == {"y"}:
-        return f"numpy.{_BINARY[function]}", {}, [first, kwargs["y"]]
+        return f"numpy.{_BINARY[function]}", {}, [_operand(first), _operand(kwargs["y"])]
     if function == "linalg.matmul" and set(kwargs) == {"b"}:
         return "numpy.Matmul", {}, [first, kwargs["b"]]
     if function == "where" and set(kwargs) == {"x", "y"}:
@@ -116,6 +116,13 @@ def _call(function: str, first: Any, kwargs: dict[str, Any]) -> Call | None:
             return operation, {names[key]: x for key, x in kwargs.items()}, [first]
     other = _OTHERS.get(function)
     return None if other is None else other(first, kwargs)
+
+
+def _operand(x: Any) -> Any:
+    """A tensor or a number as it is; a list of numbers as the tensor that Keras 3 wants there."""
+    if not isinstance(x, list) or _is_reference(x):
+        return x
+    return {"class_name": "tensor", "config": {"value": x, "dtype": "float32"}}
 
 
 def _key(spec: Any) -> Any:

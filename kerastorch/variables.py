@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -81,8 +80,10 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
 
 _LARGE = 2**16
 """Elements from which on a weight is read piece by piece."""
-_PIECE = 2**20
-"""Elements of a piece of a matrix."""
+_PIECE = 2**18
+"""Elements of a piece of a kernel."""
+_ROWS = 16
+"""Rows of a matrix that are transposed at a time: more do not stay in the processor's cache."""
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)
 CONVOLUTION = Layout(
@@ -223,11 +224,14 @@ class Variable:
         if target.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
             self.assign(np.asarray(data[()]))
             return
-        rows = max(1, _PIECE // shape[-1])
-        for index in itertools.product(*map(range, shape[:-2])):
-            for start in range(0, shape[-2], rows):
-                piece: Any = (*index, slice(start, start + rows))
-                target[piece] = torch.from_numpy(data[piece])
+        rows = _ROWS if len(shape) == 2 else max(1, _PIECE // (math.prod(shape) // shape[-2]))
+        for start in range(0, shape[-2], rows):
+            piece: Any = (..., slice(start, start + rows), slice(None))
+            values = torch.from_numpy(data[piece])
+            if len(shape) > 2:  # two transpositions of a matrix take half the time of one permutation of four axes
+                flat = values.reshape(-1, shape[-1]).t().contiguous()
+                values = flat.view(shape[-1], *values.shape[:-1]).movedim(0, -1)
+            target[piece] = values
         self._replace(new)
 
     def fits(self, shape: Any) -> bool:

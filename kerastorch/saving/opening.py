@@ -173,19 +173,27 @@ def member(group: h5py.Group, name: str) -> Any:
 
 def check_dataset(data: h5py.Dataset) -> h5py.Dataset:
     """The data set, if its values are numbers that lie in this file as HDF5 itself can read them; else ValueError."""
-    place = f"{data.file.filename}: {data.name}"
-    if data.external or data.is_virtual:
-        raise ValueError(f"{place} keeps its values in other files. Keras writes no such data: refused.")
-    if data.dtype.hasobject or data.shape is None:
-        raise ValueError(f"{place} holds no numbers but {data.dtype}: refused.")
+    import h5py
+
+    # h5py's low level, as a large file has hundreds of data sets.
+    made, kind = data.id.get_create_plist(), data.id.dtype
+    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
+        raise ValueError(f"{_place(data)} keeps its values in other files. Keras writes no such data: refused.")
+    if kind.hasobject or data.id.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+        raise ValueError(f"{_place(data)} holds no numbers but {kind}: refused.")
     offset = data.id.get_offset()
-    if offset is not None and offset + data.id.get_storage_size() > data.file.id.get_filesize():
-        raise OSError(f"{place} reaches beyond the end of the file, which is cut off or damaged.")
-    made = data.id.get_create_plist()
+    if offset is not None and offset + data.id.get_storage_size() > h5py.h5i.get_file_id(data.id).get_filesize():
+        raise OSError(f"{_place(data)} reaches beyond the end of the file, which is cut off or damaged.")
     filters = [made.get_filter(i)[0] for i in range(made.get_nfilters())]
     if not _FILTERS.issuperset(filters):
-        raise ValueError(f"{place} is stored through HDF5 plug-ins, filters {filters}: refused. Rewrite it without.")
+        raise ValueError(
+            f"{_place(data)} is stored through HDF5 plug-ins, filters {filters}: refused. Rewrite it without."
+        )
     return data
+
+
+def _place(data: h5py.Dataset) -> str:
+    return f"{data.file.filename}: {data.name}"
 
 
 def check_total(file: h5py.File, found: Iterable[h5py.Dataset]) -> None:

@@ -1,4 +1,4 @@
-# make demo | test | check | bench | format | clean
+# make demo | test | check | bench | corpus | format | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 INSTALLED := $(VENV)/.installed
 COMPAT := $(VENV)/.compat
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench corpus format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py
@@ -23,6 +23,11 @@ check: $(INSTALLED)
 
 bench: $(COMPAT)
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks
+
+# Some forty model files that others published, fetched by name and hash (100 MB), against their recorded outputs.
+corpus: $(COMPAT)
+	test -d corpus/files || $(BIN)/python ../shared/corpus/fetch_corpus.py corpus
+	KERASTORCH_CORPUS=corpus TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/saving/test_corpus.py compat_tests/test_corpus.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix --quiet --exit-zero .

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable
 from types import NoneType
 from typing import Any
 
@@ -19,9 +18,10 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from kerastorch import constraints, initializers, regularizers
-from kerastorch.config import standardize_dtype, torch_dtype
+from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_scope, scoped, snake_case, tensors_in
 from kerastorch.graph.names import unique_name
+from kerastorch.layers.dtypes import DTypeMixin, structure_version
 from kerastorch.layers.history import NODE_PARTS, HistoryMixin
 from kerastorch.layers.input_spec import check_inputs
 from kerastorch.layers.phase import PhaseMixin, phase
@@ -48,11 +48,8 @@ _FOREIGN_KEYWORDS = (
 _PLAIN = (str, int, float, bool, NoneType)
 """Values with which torch's own `__setattr__`, a slow one, does nothing."""
 
-structure_version = [0]
-"""Counts changes that make a lowered model stale: a new activation in a layer, a hook, another dtype."""
 
-
-class Layer(PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
+class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
     """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
 
     trainable: whether the weights are trained. name: by default the class's name in snake case, made unique.
@@ -119,57 +116,12 @@ class Layer(PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
         """The dtype of the outputs for that of the (first) input: floats are cast to the layer's own."""
         return self.compute_dtype if "float" in input_dtype else input_dtype
 
-    # Names and dtypes
+    # Names
 
     @property
     def name(self) -> str:
         """The layer's name, unique within a model."""
         return self._name
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights, such as 'float32'."""
-        return self._variable_dtype
-
-    variable_dtype = dtype
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype of the computation: floating inputs are cast to it."""
-        return self._compute_dtype
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether the dtype is a policy such as 'mixed_bfloat16': float32 weights, computation in the lower precision."""
-        return self._policy.startswith("mixed_")
-
-    @property
-    def dtype_policy(self) -> str:
-        """The dtype, or the name of the policy. Setting it changes the computation; the weights stay as they are."""
-        return self._policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, policy: Any) -> None:
-        self._set_dtype_policy(policy)
-        structure_version[0] += 1
-
-    def _set_dtype_policy(self, dtype: Any) -> None:
-        if isinstance(dtype, dict):
-            dtype = dtype["config"].get("name") if "config" in dtype else dtype.get("name")
-        if isinstance(dtype, str) and dtype.startswith("mixed_"):
-            self._variable_dtype, self._compute_dtype = "float32", standardize_dtype(dtype.removeprefix("mixed_"))
-            self._policy = dtype
-        else:
-            self._variable_dtype = self._compute_dtype = self._policy = standardize_dtype(dtype)
-
-    def _apply(self, fn: Callable, recurse: bool = True) -> Layer:
-        super()._apply(fn, recurse)
-        # torch's .half(), .to(dtype) and so on: what the layer casts its inputs to must follow.
-        if "float" in self._variable_dtype:
-            probed = fn(torch.empty(0, dtype=torch_dtype(self._variable_dtype))).dtype
-            if probed != torch_dtype(self._variable_dtype):
-                self.dtype_policy = probed
-        return self
 
     # Building
 
@@ -457,11 +409,6 @@ class Layer(PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
         if owner is not None and owner.__init__ is not Layer.__init__:
             config.update({k: v for k, v in self._constructor_config(owner).items() if k not in config})
         return config
-
-    def _policy_config(self) -> Any:
-        if self._policy.startswith("mixed_"):
-            return {"class_name": "Policy", "config": {"name": self._policy}}
-        return self._policy
 
     def __getstate__(self) -> dict[str, Any]:
         # The calls belong to the models that made them; a copy of a layer starts with none.

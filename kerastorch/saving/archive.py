@@ -20,7 +20,7 @@ from kerastorch.saving import paths
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dialects import keras3_writing
 from kerastorch.saving.matching import assign_all
-from kerastorch.saving.opening import Archive, datasets_in
+from kerastorch.saving.opening import Archive, datasets_in, text_attribute
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.paths import match_by_path, state_paths, weighted_layers
 from kerastorch.saving.report import LoadReport
@@ -92,6 +92,17 @@ def read_config(archive: Archive) -> tuple[Origin, Any]:
     metadata = parse_json(archive.read(_METADATA), f"{_METADATA} in {archive.filename}")
     version = metadata.get("keras_version") if isinstance(metadata, Mapping) else None
     return Origin.of(version, default=3), config
+
+
+def stored_weights(archive: Archive) -> dict[str, list[str]]:
+    """The keys and shapes of the weights of each layer, by its name, which Keras 3 writes beside them; tf.keras does not."""
+    found: dict[str, list[str]] = {}
+    with archive.h5(_WEIGHTS) as file:
+        for path, data in datasets_in(file).items():
+            name = text_attribute(data.parent, "name")
+            if name is not None:
+                found.setdefault(name, []).append(f"{path.rpartition('/')[2]} {tuple(data.shape)}")
+    return found
 
 
 def lacks_layers(model: Any, archive: Archive) -> bool:

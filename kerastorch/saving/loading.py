@@ -61,7 +61,7 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
         else:
             origin, config = h5.read_origin(file), h5.read_config(file)
         with deferred_initialization():
-            model = text.model_from_config(config, custom_objects, origin)
+            model = text.model_from_config(config, custom_objects, origin, lambda: _stored_weights(file))
             if not hasattr(model, "layers"):
                 raise ValueError(f"{_called(filepath)} describes a {type(model).__name__}, which is no model.")
             if isinstance(file, Archive) and archive.lacks_layers(model, file):
@@ -77,6 +77,13 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
             if variable.is_empty:
                 variable.initialize()
     return model
+
+
+def _stored_weights(file: Any) -> dict[str, list[str]]:
+    """The names and shapes of the weights that a file holds for each layer."""
+    if isinstance(file, Archive):
+        return archive.stored_weights(file)
+    return {name: [f"{w} {tuple(data.shape)}" for w, data in weights] for name, weights in h5.read_layers(file)}
 
 
 @contextmanager

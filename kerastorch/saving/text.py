@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kerastorch.registry import deserialize, find, serialize
@@ -60,10 +60,16 @@ def to_yaml(model: Any, **kwargs: Any) -> str:
     return yaml.safe_dump(_described(model), **{"sort_keys": False, **kwargs})
 
 
-def model_from_config(config: Any, custom_objects: Any = None, origin: Origin | None = None) -> Any:
+def model_from_config(
+    config: Any,
+    custom_objects: Any = None,
+    origin: Origin | None = None,
+    stored_weights: Callable[[], Mapping[str, list[str]]] = dict,
+) -> Any:
     """A model with new weights from what `to_json` describes, of any generation of Keras.
 
-    origin: who wrote it, where that is known from elsewhere than the config itself.
+    origin: who wrote it, where that is known from elsewhere than the config itself. stored_weights: gives the names and
+    shapes of the weights that the file holds for each layer, to be told of layers whose class is unknown.
     """
     with reading("The config of the model"):
         config = canonical(config, origin or origin_of(config))
@@ -71,15 +77,19 @@ def model_from_config(config: Any, custom_objects: Any = None, origin: Origin | 
             raise ValueError(
                 f"Not the description of a model: expected a dict with 'class_name' and 'config', got {_short(config)}."
             )
-        _refuse_unknown_layers(config, custom_objects)
+        _refuse_unknown_layers(config, custom_objects, stored_weights)
         return deserialize("layer", config, custom_objects)
 
 
-def _refuse_unknown_layers(config: Mapping[str, Any], custom_objects: Any) -> None:
+def _refuse_unknown_layers(
+    config: Mapping[str, Any], custom_objects: Any, stored_weights: Callable[[], Mapping[str, list[str]]]
+) -> None:
     unknown = _unknown_layers(config, custom_objects)
     functions = _unknown_functions(config, custom_objects)
     if unknown or functions:
-        raise ValueError("\n".join((*_about_layers(unknown), *_about_functions(functions))))
+        raise ValueError(
+            "\n".join((*_about_layers(unknown, stored_weights() if unknown else {}), *_about_functions(functions)))
+        )
 
 
 def origin_of(config: Any) -> Origin:
@@ -93,15 +103,22 @@ def origin_of(config: Any) -> Origin:
     return Origin(3 if str(config.get("module") or "").startswith("keras") else 2)
 
 
-def _about_layers(unknown: list[tuple[str, str, Any]]) -> list[str]:
+def _about_layers(unknown: list[tuple[str, str, Any]], weights: Mapping[str, list[str]]) -> list[str]:
     if not unknown:
         return []
     names = ", ".join(f"{_short(name)}: ..." for name in dict.fromkeys(name for name, _, _ in unknown))
     return [
         f"{len(unknown)} unknown layer(s); if they are your own, pass custom_objects={{{names}}}, open a "
         "custom_object_scope, or decorate the classes with register_keras_serializable. Their configs:",
-        *(f"  {name:.200} '{layer!s:.200}': {_short(arguments)}" for name, layer, arguments in unknown),
+        *(
+            f"  {name:.200} '{layer!s:.200}': {_short(arguments)}{_about_weights(weights.get(layer))}"
+            for name, layer, arguments in unknown
+        ),
     ]
+
+
+def _about_weights(weights: list[str] | None) -> str:
+    return f"; its weights in the file: {', '.join(weights)[:500]}" if weights else ""
 
 
 def _about_functions(functions: list[tuple[str, str]]) -> list[str]:

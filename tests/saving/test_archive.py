@@ -186,3 +186,26 @@ def test_hard_sigmoid_is_the_one_that_the_file_meant(tmp_path):
             loaded = keras.models.load_model(tmp_path / file)
             np.testing.assert_allclose(loaded.predict(np.float32([[-2, 0, 1]]), verbose=0)[0], wanted, rtol=1e-6)
             assert loaded.layers[-1].get_config()["activation"] == name
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_an_unknown_layer_is_told_with_what_it_needs(tmp_path, name):
+    """Its class, name, config and the shapes of its weights: enough to write it."""
+
+    class Scale(layers.Layer):
+        def __init__(self, start=1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.start = start
+
+        def build(self, input_shape):
+            self.factor = self.add_weight("factor", (input_shape[-1],), initializer="ones")
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+    keras.backend.clear_session()
+    x = keras.Input((4,))
+    keras.Model(x, Scale(2.0, name="scale_by")(layers.Dense(3)(x))).save(tmp_path / name)
+    with pytest.raises(ValueError, match=r"(?s)Scale 'scale_by'.*'start': 2.0.*weights in the file: .*\(3,\)"):
+        keras.models.load_model(tmp_path / name)
+    assert keras.models.load_model(tmp_path / name, custom_objects={"Scale": Scale}).layers[-1].start == 2.0

@@ -45,6 +45,7 @@ _FAMILIES = (
     "convolution_transpose",
     "separable_convolution",
     "locally_connected",
+    "architectures",
     "kernelized",
     "serialization",
     "keras1",

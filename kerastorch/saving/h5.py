@@ -90,7 +90,7 @@ def _write_weights(group: h5py.Group, model: Any, version: str) -> None:
     group.attrs["backend"] = BACKEND
     group.attrs["keras_version"] = version
     for layer in layers:
-        _write_layer(group.create_group(layer.name), stored_order(layer))
+        _write_layer(group.require_group(layer.name), stored_order(layer))  # `a/b/c` may come before `a/b`
     _write_layer(group.create_group("top_level_model_weights"), model._own_variables())
 
 

@@ -154,6 +154,12 @@ CONVOLUTION = [
     case("LocallyConnected1D", (2, 7, 2), filters=3, kernel_size=3),
     case("LocallyConnected2D", (2, 5, 6, 2), filters=3, kernel_size=(2, 3)),
 ]
+ARCHITECTURES = [
+    case("LayerScale", (2, 3, 4), init_values=0.5, projection_dim=4),
+    case("StochasticDepth", (4, 3, 2), drop_path_rate=0.5),
+    case("CustomScaleLayer", (2, 3), (2, 3), scale=0.2),
+]
+
 KERAS1 = [
     case("BatchNormalization1", (4, 3), mode=1, _skip={"train": "its averages are kept, and not trained"}),
     case("CosineMerge", (3, 4), (3, 4)),
@@ -301,7 +307,7 @@ CASES = [
     c
     for family in (
         *(CORE, NORMALIZATION, REGULARIZATION, MERGING, ACTIVATION, RESHAPING),
-        *(CONVOLUTION, KERAS1, SPATIAL, RECURRENT, ATTENTION, PREPROCESSING, KERAS3),
+        *(ARCHITECTURES, CONVOLUTION, KERAS1, SPATIAL, RECURRENT, ATTENTION, PREPROCESSING, KERAS3),
     )
     for c in family
 ]  # fmt: skip

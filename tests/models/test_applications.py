@@ -19,35 +19,8 @@ FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "applications"
 NAMES = sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))
 
 
-class LayerScale(keras.layers.Layer):
-    """What ConvNeXt has as a layer of its own: a factor for each channel."""
-
-    def __init__(self, init_values, projection_dim, **kwargs):
-        super().__init__(**kwargs)
-        self.init_values, self.projection_dim = init_values, projection_dim
-
-    def build(self, input_shape):
-        self.gamma = self.add_weight(name="gamma", shape=(self.projection_dim,), initializer="ones")
-
-    def call(self, x):
-        return x * self.gamma
-
-
-class CustomScaleLayer(keras.layers.Layer):
-    """What InceptionResNetV2 has as a layer of its own: a residual connection, scaled."""
-
-    def __init__(self, scale, **kwargs):
-        super().__init__(**kwargs)
-        self.scale = scale
-
-    def call(self, inputs):
-        return inputs[0] + inputs[1] * self.scale
-
-
 TOLERANCE = 2e-5
 """Of the largest logit: float32 through up to 700 layers."""
-
-CUSTOM = {"LayerScale": LayerScale, "CustomScaleLayer": CustomScaleLayer}
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the architectures are not at {FOLDER}")
 
@@ -72,7 +45,7 @@ def test_application(name: str) -> None:
         described: dict[str, Any] = json.load(file)
     meta = json.loads((FOLDER / f"{name}.meta.json").read_text())
     keras.backend.clear_session()
-    model = keras.models.model_from_json(json.dumps(described["model_json"]), CUSTOM)
+    model = keras.models.model_from_json(json.dumps(described["model_json"]))
     assert [layer.name for layer in model.layers] == described["layer_names"]
     assert [[w.name, list(w.shape)] for w in model.weights] == described["weights"]
     for i, weight in enumerate(model.weights):

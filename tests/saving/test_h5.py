@@ -195,3 +195,13 @@ def test_device_and_dtype(tmp_path):
     y = loaded.predict(np.ones((1, 2)), verbose=0)
     assert y.dtype == np.float64
     np.testing.assert_allclose(y, model.predict(np.ones((1, 2)), verbose=0), atol=1e-6)
+
+
+def test_a_name_that_begins_like_another_layers_path(tmp_path):
+    """`block/conv/pad` before `block/conv`: groups of HDF5 within one another, as in MobileNetV3."""
+    x = keras.Input((4, 4, 1))
+    y = layers.ZeroPadding2D(name="block/conv/pad")(x)
+    model = keras.Model(x, layers.Conv2D(2, 3, name="block/conv")(y))
+    model.save(tmp_path / "m.h5")
+    for a, b in zip(load_model(tmp_path / "m.h5").get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -21,6 +21,10 @@ _DROPPED = {
     "BatchNormalization": ("renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment", "fused"),
 }
 """Arguments that Keras 3 does not have and whose values change no numbers."""
+_ARCHITECTURES = {
+    "LayerScale": "convnext", "StochasticDepth": "convnext", "CustomScaleLayer": "inception_resnet_v2"
+}  # fmt: skip
+"""Layers of keras.applications, and where Keras 3 finds them."""
 _RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
 _ACTIVATIONS = {"hard_sigmoid_keras3": "hard_sigmoid", "hard_sigmoid": "kerastorch>hard_sigmoid"}
 """Keras 3's hard sigmoid is another function than Keras 2's, which Keras 3 does not have: a name that it will miss."""
@@ -76,6 +80,8 @@ def _identity(name: str) -> dict[str, Any]:
         return {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional"}
     if name == "Sequential":
         return {"module": "keras", "class_name": name, "registered_name": None}
+    if name in _ARCHITECTURES:
+        return {"module": f"keras.src.applications.{_ARCHITECTURES[name]}", "class_name": name, "registered_name": name}
     if name in known_names("layer"):
         return {"module": "keras.layers", "class_name": _RENAMED.get(name, name), "registered_name": None}
     for kind, module in _MODULES.items():

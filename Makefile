@@ -23,6 +23,7 @@ check: $(INSTALLED)
 
 bench: $(COMPAT)
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.loading
 
 # Some forty model files that others published, fetched by name and hash (100 MB), against their recorded outputs.
 corpus: $(COMPAT)

@@ -5,21 +5,27 @@ A name that is not in the table is never imported or evaluated.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from kerastorch.ops.table import Table, parameters
-from kerastorch.ops.tensorflow import array, image, linalg, math, nn, raw
 from kerastorch.ops.tensorflow.node_def import NodeDef
 
-__all__ = ["TABLE", "find_function", "raw_function", "with_own_names"]
+__all__ = ["find_function", "functions", "raw_function", "with_own_names"]
 
-TABLE = Table()
-"""The functions by TensorFlow's public names, without 'tf.'."""
 
-for _part in (array, math, linalg, nn, image):
-    for _name, _function in _part.TABLE.items():
-        TABLE.named(_name)(_function)
+@functools.cache
+def functions() -> Table:
+    """The functions by TensorFlow's public names, without 'tf.'. (What makes them is imported when one is asked for.)"""
+    from kerastorch.ops.tensorflow import array, image, linalg, math, nn
+
+    table = Table()
+    for part in (array, math, linalg, nn, image):
+        for name, function in part.TABLE.items():
+            table.named(name)(function)
+    return table
+
 
 _OLD_NAMES = {
     "keep_dims": "keepdims", "reduction_indices": "axis", "squeeze_dims": "axis", "dim": "axis", "dimension": "axis",
@@ -32,12 +38,14 @@ _OLD_NAMES = {
 def find_function(name: str) -> Callable[..., Any] | None:
     """The function of a name such as 'math.multiply', 'tf.nn.relu' or 'compat.v1.transpose'; None if there is none."""
     name = name.removeprefix("tf.").removeprefix("compat.v1.")
-    return TABLE.get(name)
+    return functions().get(name)
 
 
 def raw_function(node: NodeDef) -> Callable[..., Any] | None:
     """What computes an operation of TensorFlow's graph from its inputs; None for one that is not known."""
-    return raw.function_of(node, TABLE)
+    from kerastorch.ops.tensorflow import raw
+
+    return raw.function_of(node, functions())
 
 
 def with_own_names(function: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:

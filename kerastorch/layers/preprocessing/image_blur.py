@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kerastorch.layers.preprocessing.image_color import ColorLayer
+from kerastorch.layers.preprocessing.image_color import ColorLayer, FactorLayer
 
 __all__ = ["RandomGaussianBlur", "RandomSharpness"]
 
@@ -70,23 +70,14 @@ class RandomGaussianBlur(ColorLayer):
         return torch.where(chosen, blur(images, self.kernel_size, sigma), images).clamp(*self.value_range)
 
 
-class RandomSharpness(ColorLayer):
+class RandomSharpness(FactorLayer):
     """Images made sharper or smoother, each by its own factor, while training.
 
     factor: in [0, 1]; a number f means (0, f). 0.5 changes nothing, 0 is smooth, 1 sharp.
     Keras: keras.layers.RandomSharpness (Keras 3).
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = self.bounds("factor", factor, 0)
+    least = 0.0
 
     def draw(self, images: torch.Tensor) -> torch.Tensor:
         """Each image's factor."""

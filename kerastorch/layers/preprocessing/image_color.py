@@ -42,6 +42,23 @@ class ColorLayer(RandomImageLayer):
         return images if (low, high) == (0, 255) else images / 255 * (high - low) + low
 
 
+class FactorLayer(ColorLayer):
+    """A layer that changes each image by a factor drawn between two bounds, from `least` to 1."""
+
+    least = -1.0
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(value_range, seed, data_format=data_format, **kwargs)
+        self.factor = self.bounds("factor", factor, self.least)
+
+
 class AutoContrast(ColorLayer):
     """Images whose channels are stretched over the whole value_range, always. Keras: keras.layers.AutoContrast (Keras
     3).

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kerastorch.layers.preprocessing.image_base import RandomImageLayer
-from kerastorch.layers.preprocessing.image_color import ColorLayer, grey
+from kerastorch.layers.preprocessing.image_color import FactorLayer, grey
 from kerastorch.layers.preprocessing.image_random import RandomBrightness, RandomContrast
 
 __all__ = ["RandomColorDegeneration", "RandomColorJitter", "RandomHue", "RandomSaturation"]
@@ -36,22 +36,13 @@ def hsv_to_rgb(images: torch.Tensor) -> torch.Tensor:
     return torch.stack([value * (1 - saturation + saturation * x.clamp(0, 1)) for x in (red, green, blue)], -1)
 
 
-class RandomHue(ColorLayer):
+class RandomHue(FactorLayer):
     """Images with their hues turned, each by its own share of half a circle, either way, while training.
 
     factor: a share in [0, 1]; a number f means (0, f). Keras: keras.layers.RandomHue (Keras 3).
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = self.bounds("factor", factor, 0)
+    least = 0.0
 
     def draw(self, images: torch.Tensor) -> torch.Tensor:
         """Each image's turn, in [-0.5, 0.5]."""
@@ -66,24 +57,13 @@ class RandomHue(ColorLayer):
         return self.from_bytes(turned.clamp(0, 1) * 255)
 
 
-class RandomSaturation(ColorLayer):
+class RandomSaturation(FactorLayer):
     """Images with more or less saturated colours, while training.
 
     factor: in [-1, 1]; a number f means (-f, f), two are a lower and upper bound. 0.5 changes nothing, 0 and less is
     grey, 1 as colourful as can be: the saturation is multiplied by factor / (1 - factor), and kept within value_range.
     Keras: keras.layers.RandomSaturation (Keras 3).
     """
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = self.bounds("factor", factor)
 
     def draw(self, images: torch.Tensor) -> torch.Tensor:
         """By what each image's saturation is multiplied."""
@@ -96,22 +76,11 @@ class RandomSaturation(ColorLayer):
         return hsv_to_rgb(torch.stack([hue, (saturation * drawn).clamp(*self.value_range), value], -1))
 
 
-class RandomColorDegeneration(ColorLayer):
+class RandomColorDegeneration(FactorLayer):
     """Images mixed with their grey versions, while training. factor: the share of grey; a number f means (-f, f).
 
     Keras: keras.layers.RandomColorDegeneration (Keras 3).
     """
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = self.bounds("factor", factor)
 
     def draw(self, images: torch.Tensor) -> torch.Tensor:
         """Each image's share of grey."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from kerastorch.registry import known_names
 
-__all__ = ["portable", "sharing_alike"]
+__all__ = ["portable", "shared_arguments", "sharing_alike"]
 
 _EVERYWHERE = {"time_major": False, "rng_type": "stateful", "zero_output_for_mask": False}
 _KERNEL = {"kernel_initializer": ..., "kernel_regularizer": ..., "kernel_constraint": ...}
@@ -58,7 +58,7 @@ def _portable(config: Any, inside_layer: bool) -> Any:
         return inner["name"]
     if not isinstance(name, str) or not isinstance(inner, Mapping):
         return {key: _portable(value, inside_layer) for key, value in config.items()}
-    made = {**config, "config": _arguments(name, {key: _portable(value, True) for key, value in inner.items()})}
+    made = {**config, "config": shared_arguments(name, {key: _portable(value, True) for key, value in inner.items()})}
     axis = inner.get("axis", 0)
     # Keras 3 drops an `axis` that is not one number, unless it finds the layer by its module.
     if inside_layer or axis is None or (isinstance(axis, (list, tuple)) and len(axis) != 1):
@@ -75,7 +75,7 @@ def _by_module(name: str, layer: dict[str, Any]) -> dict[str, Any]:
     return {"module": "keras.layers", **layer, "registered_name": None} if name in known_names("layer") else layer
 
 
-def _arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
+def shared_arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """A layer's arguments without those that only one generation knows, where they are neutral."""
     neutral = {**_EVERYWHERE, **_NEUTRAL.get(name, {})}
     config = {k: v for k, v in config.items() if k not in neutral or (neutral[k] is not ... and v != neutral[k])}

@@ -106,7 +106,7 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     for key in _DROPPED.get(name, ()):
         result.pop(key, None)
     axis = result.get("axis")
-    result = keras2._arguments(name, result)
+    result = keras2.shared_arguments(name, result)
     if axis is not None:
         result["axis"] = axis
     for key in ("activation", "recurrent_activation"):

@@ -279,6 +279,7 @@ class Archive:
 
     def __init__(self, file: Any, name: str) -> None:
         self._file, self.filename = file, name
+        self._opened: dict[str, h5py.File] = {}
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, ValueError, OSError) as error:
@@ -295,6 +296,8 @@ class Archive:
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        for opened in self._opened.values():
+            opened.close()
         self._zip.close()
 
     def _check(self, info: zipfile.ZipInfo) -> None:
@@ -339,17 +342,20 @@ class Archive:
 
     @contextlib.contextmanager
     def h5(self, name: str) -> Iterator[h5py.File]:
-        """A member opened as HDF5: in its place where it is stored uncompressed, else from memory."""
+        """A member as HDF5, opened once: in its place where it is stored uncompressed, else from memory."""
         import h5py
 
+        if name in self._opened:
+            yield self._opened[name]
+            return
         info = self._members.get(name)
         if info is not None and info.compress_type == zipfile.ZIP_STORED:
             file: Any = _Slice(self._file, self._start_of(info), info.file_size)
         else:
             file = io.BytesIO(self.read(name))
         check_heaps(file, 0, f"{name} in {self.filename}")
-        with _opened_h5(file, f"{name} in {self.filename}", h5py) as opened:
-            yield opened
+        self._opened[name] = _opened_h5(file, f"{name} in {self.filename}", h5py)
+        yield self._opened[name]
 
     def _start_of(self, info: zipfile.ZipInfo) -> int:
         self._file.seek(info.header_offset)

@@ -12,6 +12,7 @@ import pytest
 
 import kerastorch as keras
 from kerastorch import layers
+from kerastorch.saving import opening
 from tests.fixture_files import FIXTURES, Fixture, check_fixture, check_numbers, fixture_names
 from tests.layers.test_fixtures import ELSEWHERE, LATER
 
@@ -209,3 +210,12 @@ def test_an_unknown_layer_is_told_with_what_it_needs(tmp_path, name):
     with pytest.raises(ValueError, match=r"(?s)Scale 'scale_by'.*'start': 2.0.*weights in the file: .*\(3,\)"):
         keras.models.load_model(tmp_path / name)
     assert keras.models.load_model(tmp_path / name, custom_objects={"Scale": Scale}).layers[-1].start == 2.0
+
+
+def test_an_archives_weights_are_opened_and_looked_through_once(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "m.keras")
+    looked = []
+    real = opening.check_heaps
+    monkeypatch.setattr(opening, "check_heaps", lambda *args: (looked.append(args[-1]), real(*args)))
+    keras.models.load_model(tmp_path / "m.keras")
+    assert len(looked) == 1

@@ -78,12 +78,8 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
     return x.movedim((-2, -1), (1, 0))
 
 
-_LARGE = 2**16
-"""Elements from which on a weight is read piece by piece."""
-_PIECE = 2**18
-"""Elements of a piece of a kernel."""
-_ROWS = 16
-"""Rows of a matrix that are transposed at a time: more do not stay in the processor's cache."""
+_PIECE = 2**22
+"""Elements of a weight that are read, and laid out, at a time."""
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)
 CONVOLUTION = Layout(
@@ -91,6 +87,21 @@ CONVOLUTION = Layout(
     _convolution_to_keras,
     _convolution_to_torch,
 )
+
+
+def _read_turned(data: Any, target: torch.Tensor) -> None:
+    """Reads a data set into a view of its shape whose last axis is, in memory, the first."""
+    rows = max(1, _PIECE * data.shape[0] // max(1, math.prod(data.shape)))
+    for start in range(0, data.shape[0], rows):
+        piece = target[start : start + rows]
+        values = np.empty(tuple(piece.shape), data.dtype)
+        data.read_into(values, None if len(piece) == len(target) else start)
+        # First the transposition of a matrix, at which torch is good, then what is left of the order, at which NumPy is.
+        turned, matrix = piece.movedim(-1, 0), torch.from_numpy(values).view(-1, piece.shape[-1]).t()
+        if turned.is_contiguous():
+            turned.view(matrix.shape).copy_(matrix)
+        else:
+            np.copyto(turned.numpy(), matrix.contiguous().view(turned.shape).numpy())
 
 
 def _operand(x: Any) -> Any:
@@ -211,27 +222,23 @@ class Variable:
             self._module._buffers[self._attribute] = new
 
     def read(self, data: Any) -> None:
-        """Takes the values of an h5py data set or an array, as `assign`; those of a large weight that is still empty piece by
-        piece, so that they are in memory once."""
-        shape, dtype = self.shape, str(self.tensor.dtype).removeprefix("torch.")
-        whole = len(shape) < 2 or math.prod(shape) < _LARGE or not self.fits(data.shape)
-        if whole or not self.is_empty or data.dtype != dtype or torch.device(get_device()).type != "cpu":
+        """Takes the values of an array or a stored data set, as `assign`; those of a data set (which has `read_into`) by way of
+        little memory, where the weight is still empty."""
+        tensor, dtype = self.tensor, data.dtype
+        reads = hasattr(data, "read_into") and tensor.is_meta and dtype == self.dtype and self.fits(data.shape)
+        if not reads or torch.device(get_device()).type != "cpu":
             self.assign(np.asarray(data[()]))
             return
         # NumPy asks for large pages, which are had several times faster than torch's small ones.
-        new = torch.from_numpy(np.empty(tuple(self.tensor.shape), dtype))
+        values = np.empty(tuple(tensor.shape), dtype)
+        new = torch.from_numpy(values)
         target = self.layout.to_keras(new)
-        if target.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
-            self.assign(np.asarray(data[()]))
-            return
-        rows = _ROWS if len(shape) == 2 else max(1, _PIECE // (math.prod(shape) // shape[-2]))
-        for start in range(0, shape[-2], rows):
-            piece: Any = (..., slice(start, start + rows), slice(None))
-            values = torch.from_numpy(data[piece])
-            if len(shape) > 2:  # two transpositions of a matrix take half the time of one permutation of four axes
-                flat = values.reshape(-1, shape[-1]).t().contiguous()
-                values = flat.view(shape[-1], *values.shape[:-1]).movedim(0, -1)
-            target[piece] = values
+        if target.data_ptr() == new.data_ptr() and target.is_contiguous():
+            data.read_into(values.reshape(data.shape))
+        elif target.untyped_storage().data_ptr() == new.untyped_storage().data_ptr():
+            _read_turned(data, target)
+        else:
+            new = self.layout.to_torch(torch.from_numpy(data[()])).contiguous()
         self._replace(new)
 
     def fits(self, shape: Any) -> bool:

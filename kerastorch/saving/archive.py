@@ -99,7 +99,7 @@ def stored_weights(archive: Archive) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with archive.h5(_WEIGHTS) as file:
         for path, data in datasets_in(file).items():
-            name = text_attribute(data.parent, "name")
+            name = text_attribute(file[data.name.rpartition("/")[0] or "/"], "name")
             if name is not None:
                 found.setdefault(name, []).append(f"{path.rpartition('/')[2]} {tuple(data.shape)}")
     return found

@@ -17,6 +17,7 @@ import numpy as np
 from kerastorch.registry import serialize
 from kerastorch.saving import opening
 from kerastorch.saving.atomic import replacing
+from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects import portable
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
@@ -29,7 +30,7 @@ from kerastorch.saving.matching import (
     pair_weights,
     stored_order,
 )
-from kerastorch.saving.opening import check_count, check_dataset, check_total, datasets_in, member, text_attribute
+from kerastorch.saving.opening import check_count, check_extent, datasets_in, member, text_attribute
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.report import LoadReport
 from kerastorch.saving.text import BACKEND, KERAS3_VERSION, KERAS_VERSION, parse_json, plain
@@ -199,7 +200,7 @@ def read_layers(file: h5py.File) -> list[StoredLayer]:
     group = _weights_group(file)
     if is_keras0(group):
         found = keras0_layers(group)
-        check_total(file, (data for _, weights in found for _, data in weights))
+        check_extent(file, (data for _, weights in found for _, data in weights))
         return found
     if not is_weights(group):
         raise ValueError(
@@ -216,11 +217,11 @@ def read_layers(file: h5py.File) -> list[StoredLayer]:
         weights = [(weight, member(inner, weight)) for weight in read_names(inner, "weight_names")]
         count += 1 + len(weights)
         check_count(file, count)
-        missing += [f"{name}/{weight}" for weight, data in weights if not isinstance(data, h5py.Dataset)]
-        layers.append((name, [(w, check_dataset(data)) for w, data in weights if isinstance(data, h5py.Dataset)]))
+        missing += [f"{name}/{weight}" for weight, data in weights if not isinstance(data, Dataset)]
+        layers.append((name, weights))
     if missing:
         raise ValueError(f"{file.filename} is damaged: it lists, but does not hold, {missing}.")
-    check_total(file, (data for _, weights in layers for _, data in weights))
+    check_extent(file, (data for _, weights in layers for _, data in weights))
     return layers
 
 
@@ -255,14 +256,14 @@ def load_weights(model: Any, file: h5py.File, by_name: bool, skip_mismatch: bool
     return report
 
 
-def _top_level(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
-    import h5py
-
+def _top_level(group: h5py.Group) -> list[tuple[str, Dataset]]:
     inner = member(group, "top_level_model_weights")
     if inner is None:
         return []
     found = [(name, member(inner, name)) for name in read_names(inner, "weight_names")]
-    return [(name, check_dataset(data)) for name, data in found if isinstance(data, h5py.Dataset)]
+    found = [(name, data) for name, data in found if isinstance(data, Dataset)]
+    check_extent(group.file, (data for _, data in found))
+    return found
 
 
 def read_training_state(file: h5py.File) -> dict[str, Any] | None:

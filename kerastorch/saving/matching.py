@@ -23,10 +23,10 @@ __all__ = [
 ]
 
 Pair = tuple[Variable, str, Any, str]
-"""A weight, the place of its value in the file, the value (an h5py data set or an array), and the rule by which they met."""
+"""A weight, the place of its value in the file, the value (a `Dataset` or an array), and the rule by which they met."""
 
 StoredLayer = tuple[str, list[tuple[str, Any]]]
-"""A layer's name in a file, and its weights: their names and h5py data sets."""
+"""A layer's name in a file, and its weights: their names and data sets."""
 
 Convert = Callable[[Any, list[tuple[str, Any]]], list[tuple[str, Any]]]
 """What turns the weights stored for a layer into the form that the layer has today."""
@@ -154,7 +154,7 @@ def assign_all(pairs: list[Pair], report: LoadReport) -> None:
     torch.set_num_threads(1)
     try:
         for variable, _, data, _ in pairs:
-            if getattr(data, "chunks", None) and not variable.is_empty:
+            if getattr(data, "is_packed", False) and not variable.is_empty:
                 data[()]  # what is packed may be damaged: a model in use must not be filled by half
         for variable, place, data, rule in counted(pairs):
             variable.read(data)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerastorch.saving.dataset import Dataset
+
 if TYPE_CHECKING:
     import h5py
 
@@ -21,9 +23,8 @@ __all__ = [
     "Archive",
     "attribute",
     "check_count",
-    "check_dataset",
+    "check_extent",
     "check_size",
-    "check_total",
     "datasets_in",
     "member",
     "open_file",
@@ -34,12 +35,11 @@ _LARGEST_RATIO = 100
 """How many times larger than the file its contents may become: beyond it is a bomb. Keras compresses no weights."""
 _HARMLESS = 64 * 2**20
 """Bytes that a bomb may have: what is smaller is never refused for its ratio."""
+_HEAP = b"GCOL\x01\0\0\0"
 _LARGEST_HEAP = 2**28
-_PIECE = 2**18
+_PIECE = 2**19
 _DEEPEST = 64
 _MOST_MEMBERS = 200_000
-_FILTERS = {1, 2, 3, 4, 5, 6, 32000}
-"""HDF5's own filters, and h5py's: for any other HDF5 would look for a library to load."""
 
 
 @contextlib.contextmanager
@@ -126,7 +126,7 @@ def check_heaps(file: Any, start: int, name: str) -> None:
         raise OSError(f"Cannot open {name} as HDF5: it is cut off after {len(head)} bytes.")
     if bytes(head[13:15] if head[8] < 2 else head[9:11]) != b"\x08\x08":
         raise OSError(f"{name} has addresses or lengths of other than 8 bytes, which Keras never writes: refused.")
-    for place in _places_of(b"GCOL\x01\0\0\0", file, start):
+    for place in _heaps_in(file, start):
         file.seek(place + 8)
         size = int.from_bytes(file.read(8), "little")
         file.seek(place)
@@ -141,24 +141,33 @@ def check_heaps(file: Any, start: int, name: str) -> None:
     file.seek(start)
 
 
-def _places_of(wanted: bytes, file: Any, start: int) -> Iterator[int]:
-    """Where in a file the bytes stand; a file of any size takes little memory."""
-    at, tail = start, b""
+def _heaps_in(file: Any, start: int) -> Iterator[int]:
+    """Where in a file heaps begin; a file of any size takes little memory."""
+    # Wherever the 8 bytes stand, one of these four fills a word of the buffer: NumPy looks for words, much faster than
+    # bytes.find for 8 bytes.
+    words = [np.frombuffer(_HEAP[i : i + 4], "<u4") for i in range(4)]
+    buffer = np.zeros(8 + _PIECE, np.uint8)  # the last 8 bytes of the piece before, and a piece
+    at = start
     while True:
         file.seek(at)
         piece = file.read(_PIECE)
         if not piece:
             return
-        text = tail + piece
-        found = text.find(wanted)
-        while found >= 0:
-            yield at - len(tail) + found
-            found = text.find(wanted, found + 1)
-        at, tail = at + len(piece), text[1 - len(wanted) :]
+        text = buffer[: 8 + len(piece)]
+        text[8:] = np.frombuffer(piece, np.uint8)
+        aligned = text[: len(text) & ~3].view("<u4")
+        if len(text) & 3 or any((aligned == word).any() for word in words):
+            found = text.tobytes()
+            place = found.find(_HEAP, 1)  # what begins at 0 ended in the piece before
+            while place >= 0:
+                yield at - 8 + place
+                place = found.find(_HEAP, place + 1)
+        buffer[:8] = text[-8:]
+        at += len(piece)
 
 
 def member(group: h5py.Group, name: str) -> Any:
-    """The group or data set of that name (a path) within a group of an opened file; None where there is none."""
+    """The group (h5py's) or `Dataset` of that name (a path) within a group of an opened file; None where there is none."""
     import h5py
 
     if not name:
@@ -167,40 +176,19 @@ def member(group: h5py.Group, name: str) -> Any:
         found = h5py.h5o.open(group.id, name.encode())
     except KeyError:
         return None
-    kinds = {h5py.h5g.GroupID: h5py.Group, h5py.h5d.DatasetID: h5py.Dataset}
+    kinds = {h5py.h5g.GroupID: h5py.Group, h5py.h5d.DatasetID: Dataset}
     return kinds[type(found)](found) if type(found) in kinds else None
 
 
-def check_dataset(data: h5py.Dataset) -> h5py.Dataset:
-    """The data set, if its values are numbers that lie in this file as HDF5 itself can read them; else ValueError."""
-    import h5py
-
-    # h5py's low level, as a large file has hundreds of data sets.
-    made, kind = data.id.get_create_plist(), data.id.dtype
-    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
-        raise ValueError(f"{_place(data)} keeps its values in other files. Keras writes no such data: refused.")
-    if kind.hasobject or data.id.get_space().get_simple_extent_type() == h5py.h5s.NULL:
-        raise ValueError(f"{_place(data)} holds no numbers but {kind}: refused.")
-    offset = data.id.get_offset()
-    if offset is not None and offset + data.id.get_storage_size() > h5py.h5i.get_file_id(data.id).get_filesize():
-        raise OSError(f"{_place(data)} reaches beyond the end of the file, which is cut off or damaged.")
-    filters = [made.get_filter(i)[0] for i in range(made.get_nfilters())]
-    if not _FILTERS.issuperset(filters):
-        raise ValueError(
-            f"{_place(data)} is stored through HDF5 plug-ins, filters {filters}: refused. Rewrite it without."
-        )
-    return data
-
-
-def _place(data: h5py.Dataset) -> str:
-    return f"{data.file.filename}: {data.name}"
-
-
-def check_total(file: h5py.File, found: Iterable[h5py.Dataset]) -> None:
-    """ValueError for data sets that together become much more than the file holds: stored many times over, compressed
-    without measure, or not at all."""
-    total = sum(math.prod(data.shape) * data.dtype.itemsize for data in found)
-    check_size(str(file.filename), file.id.get_filesize(), total)
+def check_extent(file: h5py.File, found: Iterable[Dataset]) -> None:
+    """OSError for a data set that reaches beyond the file's end; ValueError for data sets that together become much more than
+    the file holds: stored many times over, compressed without measure, or not at all."""
+    size, total = file.id.get_filesize(), 0
+    for data in found:
+        if data.end is not None and data.end > size:
+            raise OSError(f"{data.place} reaches beyond the end of the file, which is cut off or damaged.")
+        total += data.nbytes
+    check_size(str(file.filename), size, total)
 
 
 def check_size(name: str, size: int, total: int) -> None:
@@ -209,12 +197,12 @@ def check_size(name: str, size: int, total: int) -> None:
         raise ValueError(f"{name} has {size} bytes and declares {total}: refused.")
 
 
-def datasets_in(group: h5py.Group) -> dict[str, h5py.Dataset]:
-    """All data sets under a group by their path, as Windows wrote it too, in the file's order; ValueError where
-    `check_dataset` or `check_total` refuses them, and for a group that is reached on two ways."""
+def datasets_in(group: h5py.Group) -> dict[str, Dataset]:
+    """All data sets under a group by their path, as Windows wrote it too, in the file's order; refused where `Dataset` or
+    `check_extent` refuses them, and, with ValueError, for a group that is reached on two ways."""
     import h5py
 
-    found: dict[str, h5py.Dataset] = {}
+    found: dict[str, Dataset] = {}
     seen: set[int] = set()
 
     def collect(inner: h5py.Group, path: str, depth: int) -> None:
@@ -229,12 +217,12 @@ def datasets_in(group: h5py.Group) -> dict[str, h5py.Dataset]:
             item = member(inner, name)
             if isinstance(item, h5py.Group):
                 collect(item, f"{path}{name}/", depth + 1)
-            elif isinstance(item, h5py.Dataset):
-                found[f"{path}{name}".replace("\\", "/")] = check_dataset(item)
+            elif isinstance(item, Dataset):
+                found[f"{path}{name}".replace("\\", "/")] = item
             check_count(group.file, len(found) + len(seen))
 
     collect(group, "", 0)
-    check_total(group.file, found.values())
+    check_extent(group.file, found.values())
     return found
 
 
@@ -245,18 +233,25 @@ def check_count(file: h5py.File | Archive, count: int) -> None:
 
 
 def attribute(holder: Any, name: str) -> Any:
-    """An attribute's value, numbers or texts; None where there is none.
+    """An attribute's value, numbers or texts, those in lists as bytes; None where there is none.
 
     ValueError for one of another type: HDF5 itself crashes at some that damage makes.
     """
     import h5py
 
-    if name not in holder.attrs:
+    key = name.encode()
+    if not h5py.h5a.exists(holder.id, key):
         return None
-    kind = h5py.h5a.open(holder.id, name.encode()).get_type()
+    found = h5py.h5a.open(holder.id, key)
+    kind = found.get_type()
     if not isinstance(kind, (h5py.h5t.TypeStringID, h5py.h5t.TypeAtomicID, h5py.h5t.TypeEnumID)):
         raise ValueError(f"{holder.file.filename}: attribute {name!r} is neither text nor numbers: refused.")
-    return holder.attrs[name]
+    if not isinstance(kind, h5py.h5t.TypeStringID) or not found.shape:
+        return holder.attrs[name]
+    values = np.empty(found.shape, found.dtype)  # a list of names, as each layer has one: h5py itself takes twice as long
+    if values.size:
+        found.read(values)
+    return values
 
 
 def text_attribute(holder: Any, name: str) -> str | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerastorch.saving import archive, h5, safetensors, text
 from kerastorch.saving.dialects import canonical
-from kerastorch.saving.opening import Archive, check_dataset, datasets_in, member, open_file, text_attribute
+from kerastorch.saving.opening import Archive, datasets_in, member, open_file, text_attribute
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.paths import class_path
 
@@ -137,8 +137,7 @@ def _h5(path: str, file: Any) -> Stored:
 
 
 def _from_h5(place: str, data: Any) -> StoredWeight:
-    checked = check_dataset(data)
-    return StoredWeight(place, tuple(checked.shape), str(checked.dtype), lambda: np.asarray(checked[()]))
+    return StoredWeight(place, data.shape, str(data.dtype), lambda: np.asarray(data[()]))
 
 
 def _h5_training(file: Any) -> Training | None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerastorch.saving import opening
+from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects.cudnn_weights import converted_cudnn
 from kerastorch.saving.matching import Convert, StoredLayer
-from kerastorch.saving.opening import check_dataset, member
+from kerastorch.saving.opening import member
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.report import LoadReport
 
@@ -254,8 +255,8 @@ def keras0_layers(group: h5py.Group) -> list[StoredLayer]:
             missing.append(name)
             continue
         weights = [(f"param_{i}", member(inner, f"param_{i}")) for i in range(_count(inner, "nb_params"))]
-        missing += [f"{name}/{weight}" for weight, data in weights if data is None]
-        layers.append((name, [(weight, check_dataset(data)) for weight, data in weights if data is not None]))
+        missing += [f"{name}/{weight}" for weight, data in weights if not isinstance(data, Dataset)]
+        layers.append((name, weights))
     if missing:
         raise ValueError(f"{group.file.filename} is damaged: it counts, but does not hold, {missing[:12]}.")
     return layers

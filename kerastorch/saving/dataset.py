@@ -1,0 +1,82 @@
+"""A data set of an HDF5 file, read as numbers that lie in this file and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Dataset"]
+
+_FILTERS = {1, 2, 3, 4, 5, 6, 32000}
+"""HDF5's own filters, and h5py's: for any other HDF5 would look for a library to load."""
+
+
+class Dataset:
+    """A data set, if its values are numbers that HDF5 itself can read from this file; else ValueError.
+
+    shape: a tuple of ints. dtype: NumPy's. nbytes: of the values in memory. is_packed: whether they are stored in chunks, which
+    may be compressed. end: the byte of the file up to which they reach; None where they are in chunks, or not there at all.
+    On h5py's low level, as a large file has hundreds of them.
+    """
+
+    __slots__ = ("_id", "dtype", "end", "is_packed", "shape")
+
+    def __init__(self, handle: Any) -> None:
+        import h5py
+
+        made, space = handle.get_create_plist(), handle.get_space()
+        layout, self.dtype = made.get_layout(), handle.dtype
+        self._id = handle
+        if layout == h5py.h5d.VIRTUAL or made.get_external_count():
+            raise ValueError(f"{self.place} keeps its values in other files. Keras writes no such data: refused.")
+        if self.dtype.hasobject or space.get_simple_extent_type() == h5py.h5s.NULL:
+            raise ValueError(f"{self.place} holds no numbers but {self.dtype}: refused.")
+        filters = [made.get_filter(i)[0] for i in range(made.get_nfilters())]
+        if not _FILTERS.issuperset(filters):
+            raise ValueError(
+                f"{self.place} is stored through HDF5 plug-ins, filters {filters}: refused. Rewrite it without."
+            )
+        self.shape: tuple[int, ...] = space.get_simple_extent_dims()
+        self.is_packed = layout == h5py.h5d.CHUNKED
+        offset = handle.get_offset()
+        self.end = None if offset is None else offset + handle.get_storage_size()
+
+    @property
+    def name(self) -> str:
+        """The path within the file."""
+        import h5py
+
+        return h5py.h5i.get_name(self._id).decode(errors="replace")
+
+    @property
+    def place(self) -> str:
+        """The file's name and the path within it."""
+        import h5py
+
+        return f"{h5py.h5f.get_name(self._id).decode(errors='replace')}: {self.name}"
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the values take."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __getitem__(self, key: tuple[()]) -> Any:
+        """All values, with `data[()]`: an array, or a scalar where there are no axes."""
+        values = np.empty(self.shape, self.dtype)
+        self.read_into(values)
+        return values[key]
+
+    def read_into(self, values: np.ndarray, start: int | None = None) -> None:
+        """Fills a contiguous array of the data set's dtype: with all values, or with the rows from `start` on that it has
+        room for."""
+        import h5py
+
+        if not values.size:
+            return
+        where = h5py.h5s.ALL
+        if start is not None:
+            where = self._id.get_space()
+            where.select_hyperslab((start, *(0 for _ in self.shape[1:])), values.shape)
+        self._id.read(h5py.h5s.create_simple(values.shape) if start is not None else where, where, values)

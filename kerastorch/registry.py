@@ -220,7 +220,9 @@ def deserialize(kind: str, config: Any, custom_objects: Mapping[str, Any] | None
     with reading(f"The config of {kind} {config['class_name']}" + (f" {_short(name)}" if name else "")):
         if _takes_custom_objects(found):
             return found.from_config(inner, custom_objects=custom_objects)
-        with custom_object_scope(custom_objects or {}):
+        if not custom_objects:
+            return found.from_config(inner)
+        with custom_object_scope(custom_objects):
             return found.from_config(inner)
 
 

@@ -78,7 +78,7 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
     return x.movedim((-2, -1), (1, 0))
 
 
-_PIECE = 2**22
+_PIECE = 2**20
 """Elements of a weight that are read, and laid out, at a time."""
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)
@@ -95,7 +95,7 @@ def _read_turned(data: Any, target: torch.Tensor) -> None:
     for start in range(0, data.shape[0], rows):
         piece = target[start : start + rows]
         values = np.empty(tuple(piece.shape), data.dtype)
-        data.read_into(values, None if len(piece) == len(target) else start)
+        data.read_into(values, start)
         # First the transposition of a matrix, at which torch is good, then what is left of the order, at which NumPy is.
         turned, matrix = piece.movedim(-1, 0), torch.from_numpy(values).view(-1, piece.shape[-1]).t()
         if turned.is_contiguous():

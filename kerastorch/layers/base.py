@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from types import NoneType
+from types import FunctionType, NoneType
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_s
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.dtypes import DTypeMixin, structure_version
 from kerastorch.layers.history import NODE_PARTS, HistoryMixin
-from kerastorch.layers.input_spec import check_inputs
+from kerastorch.layers.input_spec import InputSpec, check_inputs
 from kerastorch.layers.phase import PhaseMixin, phase
 from kerastorch.layers.structures import real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
@@ -45,8 +45,8 @@ _FOREIGN_KEYWORDS = (
 )
 """Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
 
-_PLAIN = (str, int, float, bool, NoneType)
-"""Values with which torch's own `__setattr__`, a slow one, does nothing."""
+_PLAIN = {str, int, float, bool, NoneType, FunctionType, InputSpec}
+"""What torch's own `__setattr__`, a slow one, has nothing to do with."""
 
 
 class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
@@ -356,6 +356,8 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("activation", "recurrent_activation") and self.__dict__.get("built"):
+            structure_version[0] += 1
         if isinstance(value, Variable) or (type(value) in _PLAIN and not _is_registered(self, name)):
             object.__setattr__(self, name, value)
             return
@@ -369,8 +371,6 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
             return
         if isinstance(value, nn.Module) and "training" in self.__dict__:
             self._adopt(value)
-        if name in ("activation", "recurrent_activation") and self.__dict__.get("built"):
-            structure_version[0] += 1
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -446,7 +446,7 @@ def _batch_input_shape(kwargs: dict[str, Any]) -> tuple | None:
 
 def _is_registered(module: nn.Module, name: str) -> bool:
     own = module.__dict__
-    return any(name in own.get(kind, ()) for kind in ("_parameters", "_modules", "_buffers"))
+    return "_buffers" in own and (name in own["_parameters"] or name in own["_modules"] or name in own["_buffers"])
 
 
 def _free_key(module: nn.Module, key: str) -> str:

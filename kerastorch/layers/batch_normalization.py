@@ -14,6 +14,7 @@ from kerastorch.layers.base import Layer, structure_version
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.normalization import AffineMixin, axis_argument, positive_axes, reshaped
 from kerastorch.nn.normalization import BatchNorm
+from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import IDENTITY, Layout
 
 __all__ = ["BatchNormalization", "SyncBatchNormalization"]
@@ -135,7 +136,7 @@ class BatchNormalization(AffineMixin, Layer):
         if self.synchronized and distributed and get_device().type == "cuda" and self.scale and self.center:
             self.norm: nn.Module = nn.SyncBatchNorm(size, epsilon, momentum, device="meta")
         elif fused and self.scale and self.center:
-            self.norm = (nn.BatchNorm2d if rank == 4 else nn.BatchNorm3d)(size, epsilon, momentum, device="meta")
+            self.norm = uninitialized(nn.BatchNorm2d if rank == 4 else nn.BatchNorm3d, size, epsilon, momentum)
         else:
             self.norm = BatchNorm(size, epsilon, momentum, self.scale, self.center, fused, device="meta")
         self.norm.num_batches_tracked = torch.zeros((), dtype=torch.long, device=get_device())

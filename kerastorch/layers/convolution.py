@@ -14,6 +14,7 @@ from kerastorch.layers.base import structure_version
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.windows import Pairs, Shape, SpatialLayer, output_length, same_padding, with_defaults
 from kerastorch.nn.convolution import SamePad
+from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import CONVOLUTION, IDENTITY, Layout, Variable
 
 __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"]
@@ -110,8 +111,9 @@ class BaseConvolution(SpatialLayer):
             padding = tuple(before for before, _ in amounts)
         else:
             self.edges = _ZERO_PADS[self.rank - 1](tuple(n for pair in reversed(amounts) for n in pair))
-        return _MODULES[self.rank - 1](
-            channels, filters, self.kernel_size, self.strides, padding, self.dilation_rate, groups, bias, device="meta"
+        made = _MODULES[self.rank - 1]
+        return uninitialized(
+            made, channels, filters, self.kernel_size, self.strides, padding, self.dilation_rate, groups, bias
         )
 
     def _settle(self, shape: Sequence[int | None]) -> None:

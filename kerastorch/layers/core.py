@@ -17,6 +17,7 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.marshalled import function_from, is_marshalled
 from kerastorch.layers.structures import shape_map, shape_of
+from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.registry import custom_names, get_registered_object, serialize
 from kerastorch.untrusted import code_may_run
 from kerastorch.variables import IDENTITY, TRANSPOSED
@@ -170,7 +171,7 @@ class Dense(Layer):
                 f"Dense '{self.name}': the last axis of the input must be known to make the kernel, got shape "
                 f"{input_shape}. Give Input a shape, e.g. Input((2,))."
             )
-        self.linear = nn.Linear(size, self.units, bias=self.use_bias, device="meta")
+        self.linear = uninitialized(nn.Linear, size, self.units, bias=self.use_bias)
         self.kernel = self.add_variable(
             "kernel",
             self.linear,
@@ -242,7 +243,7 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the table; the input's shape does not matter."""
-        self.embedding = nn.Embedding(self.input_dim, self.output_dim, sparse=self.sparse, device="meta")
+        self.embedding = uninitialized(nn.Embedding, self.input_dim, self.output_dim, sparse=self.sparse)
         self.embeddings = self.add_variable(
             "embeddings",
             self.embedding,

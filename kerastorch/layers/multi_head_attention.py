@@ -13,6 +13,7 @@ from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.graph import KerasTensor, name_scope
 from kerastorch.layers.base import Layer
 from kerastorch.nn.attention import MultiHeadDotProduct
+from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import Layout
 
 __all__ = ["GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"]
@@ -45,7 +46,7 @@ class _Projection(Layer):
         """Makes kernel and bias."""
         sizes = {"inner": self.inner, "outer": self.outer}
         into, out = (torch.Size(x).numel() for x in (self.inner, self.outer))
-        self.linear = nn.Linear(into, out, bias=self.use_bias, device="meta")
+        self.linear = uninitialized(nn.Linear, into, out, bias=self.use_bias)
         for name, attribute in (("kernel", "weight"), ("bias", "bias"))[: 1 + self.use_bias]:
             if name == "kernel":
                 to_keras, to_torch = (functools.partial(f, **sizes) for f in (_kernel_to_keras, _kernel_to_torch))

@@ -10,6 +10,7 @@ import torch
 from kerastorch.layers.convolution import BaseConvolution
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.windows import Shape, with_defaults
+from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import Layout
 
 __all__ = [
@@ -191,7 +192,7 @@ class SeparableConv(BaseConvolution):
         self.compute_output_shape(input_shape)
         inner = channels * self.depth_multiplier
         self.depthwise = self._make(self._sizes(input_shape), channels, inner, channels, False)
-        self.pointwise = type(self.depthwise)(inner, self.filters, (1,) * self.rank, bias=self.use_bias, device="meta")
+        self.pointwise = uninitialized(type(self.depthwise), inner, self.filters, (1,) * self.rank, bias=self.use_bias)
         self.depthwise_kernel = self._weight(
             "depthwise_kernel", self.depthwise, depthwise_layout(self.depth_multiplier)
         )

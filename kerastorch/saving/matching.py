@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ __all__ = [
     "refuse",
     "stored_order",
 ]
+
+_READERS = 2
+"""Threads that read weights: to lay a kernel out anew takes longer than to read it."""
 
 Pair = tuple[Variable, str, Any, str]
 """A weight, the place of its value in the file, the value (a `Dataset` or an array), and the rule by which they met."""
@@ -149,15 +153,10 @@ def match_by_name(
 
 def assign_all(pairs: list[Pair], report: LoadReport) -> None:
     """Reads the values and sets the weights; each pair is reported."""
-    threads = torch.get_num_threads()
-    # To lay out a kernel anew is bound by memory: threads gain little, and lose much where the machine is busy.
-    torch.set_num_threads(1)
-    try:
-        for variable, _, data, _ in pairs:
-            if getattr(data, "is_packed", False) and not variable.is_empty:
-                data[()]  # what is packed may be damaged: a model in use must not be filled by half
-        for variable, place, data, rule in counted(pairs):
-            variable.read(data)
+    for variable, _, data, _ in pairs:
+        if getattr(data, "is_packed", False) and not variable.is_empty:
+            data[()]  # what is packed may be damaged: a model in use must not be filled by half
+    with ThreadPoolExecutor(_READERS, initializer=torch.set_num_threads, initargs=(1,)) as readers:
+        reads = readers.map(lambda pair: pair[0].read(pair[2]), pairs)
+        for (variable, place, _, rule), _ in zip(counted(pairs), reads, strict=True):
             report.loaded.append((variable.name, place, rule))
-    finally:
-        torch.set_num_threads(threads)

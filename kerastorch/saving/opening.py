@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import os
 import struct
 import zipfile
@@ -248,7 +247,9 @@ def attribute(holder: Any, name: str) -> Any:
         raise ValueError(f"{holder.file.filename}: attribute {name!r} is neither text nor numbers: refused.")
     if not isinstance(kind, h5py.h5t.TypeStringID) or not found.shape:
         return holder.attrs[name]
-    values = np.empty(found.shape, found.dtype)  # a list of names, as each layer has one: h5py itself takes twice as long
+    values = np.empty(
+        found.shape, found.dtype
+    )  # a list of names, as each layer has one: h5py itself takes twice as long
     if values.size:
         found.read(values)
     return values

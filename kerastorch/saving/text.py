@@ -217,10 +217,9 @@ def _bounded(value: Any, what: str) -> Any:
             raise ValueError(
                 f"{what} is nested deeper than {_DEEPEST}, or holds more than {_MOST_VALUES} values: refused."
             )
-        if isinstance(x, Mapping):
-            pending += [(y, depth + 1) for y in x.values()]
-        elif isinstance(x, list):
-            pending += [(y, depth + 1) for y in x]
+        if isinstance(x, (dict, list)):
+            depth += 1
+            pending += [(y, depth) for y in (x.values() if isinstance(x, dict) else x)]
     return value
 
 

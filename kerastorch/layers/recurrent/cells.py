@@ -14,6 +14,7 @@ from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import get_device, torch_dtype
 from kerastorch.graph import KerasTensor, name_scope, tensors_in
 from kerastorch.layers.base import Layer
+from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.registry import custom_object_scope, deserialize
 from kerastorch.variables import IDENTITY, TRANSPOSED, Layout
 
@@ -148,7 +149,7 @@ class BuiltInCell(Layer):
                 f"shape {tuple(input_shape)}. Give Input a shape, e.g. Input((None, 8))."
             )
         made = self.step if self.over_time is None else self.sequence
-        self.rnn = made(size, self.units, **self.torch_options(), **(self.over_time or {}), device="meta")
+        self.rnn = uninitialized(made, size, self.units, **self.torch_options(), **(self.over_time or {}))
         names = (("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh"), ("bias", "bias"))
         for (name, attribute), layout in zip(names, self.layouts(), strict=True):
             kind = name.removesuffix("_kernel")

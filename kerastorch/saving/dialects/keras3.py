@@ -25,11 +25,11 @@ _BESIDE = ("module", "registered_name", "build_config", "compile_config", "share
 
 def canonical(config: Any, origin: Origin) -> Any:
     """The config in tf.keras 2's form; one that has it stays as it is."""
-    if isinstance(config, Mapping):
-        return _mapping(config, origin)
     if isinstance(config, (list, tuple)):
         return [canonical(x, origin) for x in config]
-    return config
+    if config is None or isinstance(config, (str, int, float)):  # most of them, and faster told than what is no Mapping
+        return config
+    return _mapping(config, origin) if isinstance(config, Mapping) else config
 
 
 def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:

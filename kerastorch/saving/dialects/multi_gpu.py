@@ -15,7 +15,7 @@ def rejoined(config: Any) -> Any:
     """The config of a model, in tf.keras 2's form, with such slices and joints left out."""
     if isinstance(config, list):
         return [rejoined(x) for x in config]
-    if not isinstance(config, Mapping):
+    if not isinstance(config, dict):
         return config
     made = {key: rejoined(value) for key, value in config.items()}
     return _without_slices(made) if "layers" in made and "output_layers" in made else made

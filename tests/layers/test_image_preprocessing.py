@@ -1,5 +1,6 @@
 """Rescaling, Resizing, CenterCrop and the random image layers."""
 
+import math
 import pickle
 
 import numpy as np
@@ -159,3 +160,52 @@ def test_brightness_and_contrast_stay_in_range():
     assert (bright == 10).all()
     flat = L.RandomContrast((1.0, 0.0), seed=0)(IMAGES, training=True)
     assert flat.min() >= 0 and flat.max() <= 255
+
+
+# What is drawn: 1e5 draws, the expected numbers worked out by hand
+
+DRAWS, STEPS = 100_000, 10
+ACROSS = torch.arange(21.0).reshape(1, 1, 21, 1).expand(DRAWS // STEPS, 1, 21, 1)
+DOWN = torch.arange(-3.0, 4.0).reshape(1, 7, 1, 1).expand(DRAWS // STEPS, 7, 7, 1)
+TURN = 0.1 * 2 * math.pi
+DRAWN = {
+    "RandomFlip": (L.RandomFlip("horizontal"), ACROSS, lambda y: (y[:, 0, 0] == 20).float(), 0.5, 0.5),
+    "RandomBrightness": (
+        L.RandomBrightness(0.2), torch.full((DRAWS // STEPS, 1, 1, 3), 100.0), lambda y: y[:, 0, 0, :1], 100, 51 / 3**0.5
+    ),
+    "RandomTranslation": (
+        L.RandomTranslation(0.0, 0.25, "nearest"), ACROSS, lambda y: y[:, 0, 10], 10, 0.25 * 21 / 3**0.5
+    ),
+    "RandomZoom": (L.RandomZoom(0.0, 0.4, "nearest"), ACROSS, lambda y: (y[:, 0, 15] - 10) / 5, 1.0, 0.4 / 3**0.5),
+    "RandomRotation": (
+        L.RandomRotation(0.1, "nearest"), DOWN, lambda y: y[:, 3, 6], 0.0,
+        3 * (0.5 - math.sin(2 * TURN) / (4 * TURN)) ** 0.5,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layer", "number", "mean", "deviation"),
+    [
+        (L.RandomContrast(0.5, seed=0), float, 1.0, 0.5 / 3**0.5),
+        (L.RandomHeight((-0.2, 0.4), seed=0), lambda x: x.height, 1099.5, 600 / 12**0.5),
+        (L.RandomWidth(0.3, seed=0), lambda x: x.width, 999.5, 600 / 12**0.5),
+        (L.RandomCrop(1, 989, seed=0), lambda x: x[1], 5.5, (143 / 12) ** 0.5),
+    ],
+)
+def test_statistics_of_draws_for_a_batch(layer, number, mean, deviation):
+    images = torch.zeros(1, 1000, 1000, 1)
+    drawn = torch.tensor([number(layer.draw(images)) for _ in range(20_000)]).double()
+    assert drawn.mean().item() == pytest.approx(mean, abs=5 * deviation / 20_000**0.5)
+    assert drawn.std().item() == pytest.approx(deviation, rel=0.02)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_statistics_of_draws(name):
+    layer, images, measure, mean, deviation = DRAWN[name]
+    keras.utils.set_random_seed(1)
+    drawn = torch.cat([measure(layer(images, training=True)).flatten() for _ in range(STEPS)]).double()
+    assert len(drawn) == DRAWS
+    assert drawn.mean().item() == pytest.approx(mean, abs=5 * deviation / DRAWS**0.5)
+    assert drawn.std().item() == pytest.approx(deviation, rel=0.01)
+    assert torch.equal(layer(images, training=False), images)

@@ -20,7 +20,7 @@ from kerastorch.saving import paths
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dialects import keras3_writing
 from kerastorch.saving.matching import assign_all
-from kerastorch.saving.opening import Archive, datasets_in, text_attribute
+from kerastorch.saving.opening import Archive, text_attribute
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.paths import match_by_path, state_paths, weighted_layers
 from kerastorch.saving.report import LoadReport
@@ -97,25 +97,22 @@ def read_config(archive: Archive) -> tuple[Origin, Any]:
 def stored_weights(archive: Archive) -> dict[str, list[str]]:
     """The keys and shapes of the weights of each layer, by its name, which Keras 3 writes beside them; tf.keras does not."""
     found: dict[str, list[str]] = {}
-    with archive.h5(_WEIGHTS) as file:
-        for path, data in datasets_in(file).items():
-            name = text_attribute(file[data.name.rpartition("/")[0] or "/"], "name")
-            if name is not None:
-                found.setdefault(name, []).append(f"{path.rpartition('/')[2]} {tuple(data.shape)}")
+    for path, data in archive.datasets(_WEIGHTS).items():
+        name = text_attribute(archive.h5(_WEIGHTS)[data.name.rpartition("/")[0] or "/"], "name")
+        if name is not None:
+            found.setdefault(name, []).append(f"{path.rpartition('/')[2]} {data.shape}")
     return found
 
 
 def lacks_layers(model: Any, archive: Archive) -> bool:
     """Whether the archive has nothing at all for some layer that has weights."""
-    with archive.h5(_WEIGHTS) as file:
-        return paths.lacks_layers(model, datasets_in(file))
+    return paths.lacks_layers(model, archive.datasets(_WEIGHTS))
 
 
 def fill(model: Any, archive: Archive, origin: Origin, skip_mismatch: bool = False) -> LoadReport:
     """Gives a model the weights and assets in an archive, by their paths."""
-    with archive.h5(_WEIGHTS) as file:
-        report, pairs = match_by_path(model, datasets_in(file), skip_mismatch, LoadReport(origin))
-        assign_all(pairs, report)
+    report, pairs = match_by_path(model, archive.datasets(_WEIGHTS), skip_mismatch, LoadReport(origin))
+    assign_all(pairs, report)
     _read_assets(model, archive)
     return report
 
@@ -140,10 +137,8 @@ def read_training_state(archive: Archive, config: Any) -> dict[str, Any] | None:
     kept: dict[str, Any] = {}
     if isinstance(config, Mapping) and config.get("compile_config"):
         kept["compile_config"] = config["compile_config"]
-    with archive.h5(_WEIGHTS) as file:
-        state = {
-            path: data[()] for path, data in datasets_in(file).items() if path.startswith(("optimizer/", "_optimizer/"))
-        }
+    stored = archive.datasets(_WEIGHTS)
+    state = {path: data[()] for path, data in stored.items() if path.startswith(("optimizer/", "_optimizer/"))}
     if state:
         kept["state"] = state
     return kept or None

@@ -276,6 +276,7 @@ class Archive:
     def __init__(self, file: Any, name: str) -> None:
         self._file, self.filename = file, name
         self._opened: dict[str, h5py.File] = {}
+        self._datasets: dict[str, dict[str, Dataset]] = {}
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, ValueError, OSError) as error:
@@ -336,14 +337,13 @@ class Archive:
             raise ValueError(f"{self.filename}: member {name!r} is larger than it says: refused.")
         return data
 
-    @contextlib.contextmanager
-    def h5(self, name: str) -> Iterator[h5py.File]:
-        """A member as HDF5, opened once: in its place where it is stored uncompressed, else from memory."""
+    def h5(self, name: str) -> h5py.File:
+        """A member as HDF5, opened once: in its place where it is stored uncompressed, else from memory. It is closed with the
+        archive."""
         import h5py
 
         if name in self._opened:
-            yield self._opened[name]
-            return
+            return self._opened[name]
         info = self._members.get(name)
         if info is not None and info.compress_type == zipfile.ZIP_STORED:
             file: Any = _Slice(self._file, self._start_of(info), info.file_size)
@@ -351,7 +351,13 @@ class Archive:
             file = io.BytesIO(self.read(name))
         check_heaps(file, 0, f"{name} in {self.filename}")
         self._opened[name] = _opened_h5(file, f"{name} in {self.filename}", h5py)
-        yield self._opened[name]
+        return self._opened[name]
+
+    def datasets(self, name: str) -> dict[str, Dataset]:
+        """The data sets in such a member by their paths, listed once: see `datasets_in`."""
+        if name not in self._datasets:
+            self._datasets[name] = datasets_in(self.h5(name))
+        return self._datasets[name]
 
     def _start_of(self, info: zipfile.ZipInfo) -> int:
         self._file.seek(info.header_offset)

@@ -93,8 +93,7 @@ def open_stored(path: Any) -> Iterator[Stored]:
     else:
         with open_file(path) as file:
             if isinstance(file, Archive):
-                with file.h5(_ARCHIVED_WEIGHTS) as weights:
-                    yield _archive(str(path), file, weights)
+                yield _archive(str(path), file)
             else:
                 yield _h5(str(path), file)
 
@@ -180,10 +179,10 @@ def _state_alone(found: Mapping[str, StoredWeight]) -> Training | None:
     return _training(None, None, arrays) if arrays else None
 
 
-def _archive(path: str, file: Archive, weights: Any) -> Stored:
+def _archive(path: str, file: Archive) -> Stored:
     origin, raw = archive.read_config(file)
     config = _canonical(raw, origin, path)
-    found = {place: _from_h5(place, data) for place, data in datasets_in(weights).items()}
+    found = {place: _from_h5(place, data) for place, data in file.datasets(_ARCHIVED_WEIGHTS).items()}
     compiled = raw.get("compile_config") if isinstance(raw, Mapping) else None
     arrays = [weight for place, weight in found.items() if place.startswith(_STATE)]
     training = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "IDENTITY",
     "TRANSPOSED",
     "Layout",
+    "Scratch",
     "Variable",
     "deferred_initialization",
     "immediate_initialization",
@@ -89,19 +90,35 @@ CONVOLUTION = Layout(
 )
 
 
-def _read_turned(data: Any, target: torch.Tensor) -> None:
+class Scratch:
+    """Two arrays that many weights are read by way of, one after the other, so that little memory is taken and left."""
+
+    def __init__(self) -> None:
+        self._bytes = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+
+    def array(self, which: int, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        """The first or the second (0 or 1) as an array of any shape and dtype, its values undefined."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._bytes[which].nbytes < size:
+            self._bytes[which] = np.empty(size, np.uint8)
+        return self._bytes[which][:size].view(dtype).reshape(shape)
+
+
+def _read_turned(data: Any, target: torch.Tensor, scratch: Scratch) -> None:
     """Reads a data set into a view of its shape whose last axis is, in memory, the first."""
-    rows = max(1, _PIECE * data.shape[0] // max(1, math.prod(data.shape)))
-    for start in range(0, data.shape[0], rows):
-        piece = target[start : start + rows]
-        values = np.empty(tuple(piece.shape), data.dtype)
+    step = max(1, _PIECE * data.shape[0] // max(1, math.prod(data.shape)))
+    for start in range(0, data.shape[0], step):
+        piece = target[start : start + step]
+        values = scratch.array(0, piece.shape, data.dtype)
         data.read_into(values, start)
         # First the transposition of a matrix, at which torch is good, then what is left of the order, at which NumPy is.
         turned, matrix = piece.movedim(-1, 0), torch.from_numpy(values).view(-1, piece.shape[-1]).t()
         if turned.is_contiguous():
             turned.view(matrix.shape).copy_(matrix)
         else:
-            np.copyto(turned.numpy(), matrix.contiguous().view(turned.shape).numpy())
+            rows = scratch.array(1, matrix.shape, data.dtype)
+            torch.from_numpy(rows).copy_(matrix)
+            np.copyto(turned.numpy(), rows.reshape(turned.shape))
 
 
 def _operand(x: Any) -> Any:
@@ -221,7 +238,7 @@ class Variable:
         else:
             self._module._buffers[self._attribute] = new
 
-    def read(self, data: Any) -> None:
+    def read(self, data: Any, scratch: Scratch) -> None:
         """Takes the values of an array or a stored data set, as `assign`; those of a data set (which has `read_into`) by way of
         little memory, where the weight is still empty."""
         tensor, dtype = self.tensor, data.dtype
@@ -236,7 +253,7 @@ class Variable:
         if target.data_ptr() == new.data_ptr() and target.is_contiguous():
             data.read_into(values.reshape(data.shape))
         elif target.untyped_storage().data_ptr() == new.untyped_storage().data_ptr():
-            _read_turned(data, target)
+            _read_turned(data, target, scratch)
         else:
             new = self.layout.to_torch(torch.from_numpy(data[()])).contiguous()
         self._replace(new)

@@ -23,7 +23,7 @@ class Dataset:
     shape: a tuple of ints. dtype: NumPy's, in this machine's order of bytes. nbytes: of the values in memory. is_packed:
     whether they are stored in chunks, which may be compressed. end: the byte of the file up to which they reach; None where
     they are in chunks, or not there at all.
-    On h5py's low level, as a large file has hundreds of them. It may be read in several threads at a time.
+    On h5py's low level, as a large file has hundreds of them.
     """
 
     __slots__ = ("_id", "dtype", "end", "is_packed", "shape")
@@ -103,7 +103,7 @@ class Dataset:
 
 
 def _read(file: int, values: np.ndarray, place: int) -> None:
-    """Reads an array's bytes past HDF5, which takes several times as long, and all other threads' time as well."""
+    """Reads an array's bytes past HDF5, which takes several times as long."""
     left = memoryview(values.view(np.uint8)).cast("B")  # type: ignore[arg-type]
     while left:
         count = os.preadv(file, [left], place)

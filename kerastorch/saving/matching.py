@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 
 from kerastorch.saving.report import LoadReport, counted
-from kerastorch.variables import Variable
+from kerastorch.variables import Scratch, Variable
 
 __all__ = [
     "Convert",
@@ -22,9 +21,6 @@ __all__ = [
     "refuse",
     "stored_order",
 ]
-
-_READERS = 2
-"""Threads that read weights: to lay a kernel out anew takes longer than to read it."""
 
 Pair = tuple[Variable, str, Any, str]
 """A weight, the place of its value in the file, the value (a `Dataset` or an array), and the rule by which they met."""
@@ -156,7 +152,12 @@ def assign_all(pairs: list[Pair], report: LoadReport) -> None:
     for variable, _, data, _ in pairs:
         if getattr(data, "is_packed", False) and not variable.is_empty:
             data[()]  # what is packed may be damaged: a model in use must not be filled by half
-    with ThreadPoolExecutor(_READERS, initializer=torch.set_num_threads, initargs=(1,)) as readers:
-        reads = readers.map(lambda pair: pair[0].read(pair[2]), pairs)
-        for (variable, place, _, rule), _ in zip(counted(pairs), reads, strict=True):
+    threads, scratch = torch.get_num_threads(), Scratch()
+    # To lay out a kernel anew is bound by memory: threads gain little, and lose much where the machine is busy.
+    torch.set_num_threads(1)
+    try:
+        for variable, place, data, rule in counted(pairs):
+            variable.read(data, scratch)
             report.loaded.append((variable.name, place, rule))
+    finally:
+        torch.set_num_threads(threads)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kerastorch.nn.recurrent import LSTMCell
+from kerastorch.nn.steps import take_steps
 
 __all__ = ["ConvLSTM"]
 
@@ -114,24 +115,15 @@ class ConvLSTM(LSTMCell):
         projected = self.convolve_input(x, self.drawn(self.dropout, x[:, 0], training))
         h, c = self.initial_states(projected[:, 0, : self.hidden_size], states)
         dropped = self.drawn(self.recurrent_dropout, h, training)
-        outputs: list[torch.Tensor] = []
-        output = torch.zeros_like(h)
-        for t, part in enumerate(projected.unbind(1)):
-            i, f, g, o = (part + self.convolve_state(h, dropped)).chunk(4, 1)
-            new_c = self.gate(f) * c + self.gate(i) * self.act(g)
-            new_h = self.gate(o) * self.act(new_c)
-            if mask is None:
-                output, h, c = new_h, new_h, new_c
-            else:
-                used = mask[:, t].to(torch.bool).view(-1, *[1] * (h.dim() - 1))
-                output, h = torch.where(used, new_h, output), torch.where(used, new_h, h)
-                c = torch.where(used, new_c, c)
-            if self.return_sequences:
-                outputs.append(output)
+
+        def step(part: torch.Tensor, held: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            i, f, g, o = (part + self.convolve_state(held[0], dropped)).chunk(4, 1)
+            c = self.gate(f) * held[1] + self.gate(i) * self.act(g)
+            return self.gate(o) * self.act(c), c
+
+        output, (h, c) = take_steps(step, projected, (h, c), mask, self.return_sequences)
         if self.batch_size is not None:
             self.states = [h.detach(), c.detach()]
-        if self.return_sequences:
-            output = torch.stack(outputs, 1)
         return (output, h, c) if self.return_state else output
 
     def extra_repr(self) -> str:

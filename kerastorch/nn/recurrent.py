@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from kerastorch.nn.steps import take_steps
+
 __all__ = ["GRU", "LSTM", "GRUCell", "LSTMCell", "RecurrentCell", "Sequence", "SimpleRNN", "SimpleRNNCell"]
 
 Tensors = tuple[torch.Tensor, ...]
@@ -279,6 +281,15 @@ class Sequence(RecurrentCell):
         """Whether the fused kernel computes this network, but for recurrent dropout."""
         return self.activation == "tanh" and self.recurrent_activation == "sigmoid"
 
+    def can_be_exported(self, x: torch.Tensor, mask: Any) -> bool:
+        """Whether the fused kernel stays right where it is exported: torch.export fixes its time, and ONNX knows it for
+        LSTMs and GRUs without masks only."""
+        if not torch.compiler.is_exporting():
+            return True
+        if torch.onnx.is_in_onnx_export():
+            return mask is None and self.GATES > 1
+        return isinstance(x.shape[0 if self.time_major else 1], int)
+
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch's kernel: the outputs of all steps and the final states, with a leading axis of 1."""
         raise NotImplementedError
@@ -352,7 +363,7 @@ class Sequence(RecurrentCell):
         if mask is not None:
             mask = (mask.squeeze(-1) if mask.dim() == 3 else mask).to(torch.bool)
             mask = mask.flip(axis) if self.go_backwards else mask
-        fused = self.fits_kernel() and not (training and self.recurrent_dropout)
+        fused = self.fits_kernel() and not (training and self.recurrent_dropout) and self.can_be_exported(x, mask)
         ends = self.return_state or self.batch_size is not None
         if fused and mask is None:
             output, states = self.run_kernel(x, states, training)
@@ -414,22 +425,16 @@ class Sequence(RecurrentCell):
         each = self.gate_dropout and not self.fits_kernel()
         projected = self.project(x, self.draw("input", self.dropout, x, training, each or self.recurrent_dropout > 0))
         dropped = self.draw("state", self.recurrent_dropout, states[0], training, True)
-        outputs: list[torch.Tensor] = []
-        output = torch.zeros_like(states[0])
-        nothing = output
-        for t, part in enumerate(projected.unbind(1)):
-            new = self.step(part, states, dropped)
-            if mask is None:
-                output, states = new[0], new
-            else:
-                used = mask[:, t].unsqueeze(-1)
-                output = torch.where(used, new[0], nothing if self.zero_output_for_mask else output)
-                states = tuple(torch.where(used, a, b) for a, b in zip(new, states, strict=True))
-            if self.return_sequences:
-                outputs.append(output)
-        if self.return_sequences:
-            output = torch.stack(outputs, 0 if self.time_major else 1)
-        return output, states
+        output, states = take_steps(
+            lambda part, held: self.step(part, held, dropped),
+            projected,
+            states,
+            mask,
+            self.return_sequences,
+            self.zero_output_for_mask,
+        )
+        turned = self.time_major and self.return_sequences
+        return (output.transpose(0, 1) if turned else output), states
 
     def neutral_options(self) -> dict[str, Any]:
         """The options beside the sizes, and their defaults."""

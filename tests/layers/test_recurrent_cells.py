@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch.utils import _pytree as pytree
 
 import kerastorch as keras
 from kerastorch import layers
@@ -276,3 +277,48 @@ def test_convolutional_config_and_errors():
     x = torch.randn(1, 3, 4, 2)
     assert not torch.equal(dropped(x, training=True), dropped(x, training=True))
     torch.testing.assert_close(dropped(x), dropped(x))
+
+
+class Sevens(layers.GRUCell):
+    """A cell of the user's on one of the library's."""
+
+    def call(self, inputs, states, training=None):
+        output, states = super().call(inputs, states, training=training)
+        return output * 0 + 7, states
+
+
+def test_a_users_call_counts_where_it_is_a_subclass_of_a_cell():
+    x = torch.ones(2, 3, 4)
+    for cell in (Sevens(2), [layers.GRUCell(3), Sevens(2)]):
+        torch.testing.assert_close(layers.RNN(cell)(x), torch.full((2, 2), 7.0))
+
+
+OPTIONS = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask", "time_major")
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("options", [(), *((o,) for o in OPTIONS), OPTIONS])
+def test_a_stack_by_kernels_is_the_stack_step_by_step(options, mask, monkeypatch):
+    """Each cell over all steps, or all cells at each step."""
+
+    def made():
+        cells = [layers.GRUCell(3), layers.LSTMCell(2), layers.SimpleRNNCell(4, activation="relu")]
+        layer = layers.RNN(cells, **dict.fromkeys(options, True))
+        layer.build((6, 4, 3) if "time_major" in options else (4, 6, 3))
+        return layer
+
+    chained = made()
+    monkeypatch.setattr(layers.RNN, "_can_chain", lambda self: False)
+    stepped = made()
+    assert [hasattr(layer, "loop") for layer in (chained, stepped)] == [False, True]
+    stepped.load_state_dict(chained.state_dict())
+    used = torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) > 0.5
+    used[0] = False
+    x = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(1))
+    if "time_major" in options:
+        x, used = x.transpose(0, 1), used.t()
+    given = {"mask": used} if mask else {}
+    got, want = (pytree.tree_leaves(layer(x, **given)) for layer in (chained, stepped))
+    assert len(got) == len(want)
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=0)

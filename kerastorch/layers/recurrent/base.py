@@ -67,6 +67,7 @@ class RNN(Layer):
         self.zero_output_for_mask = zero_output_for_mask
         self.input_spec: Any = [InputSpec(ndim=3)] if isinstance(cell, BuiltInCell) else None
         self._num_constants = 0
+        self._chained = False
         self._batch_size: int | None = None
         self._nested_inputs = False
         self._more_inputs = 0
@@ -123,11 +124,28 @@ class RNN(Layer):
             options["mask"] = mask
         if training is not None:
             options["training"] = training
+        if self._chained:
+            return self._call_chain(x, states, **options)
         outputs = self._over_time()(x, *states, *given, **options)
         if not self.return_state:
             return outputs
         flat = [outputs[i] for i in range(1 + len(self._state_shapes()))]
         return [flat[0], *self._packed(flat[1:])]
+
+    def _call_chain(self, x: torch.Tensor, states: list[Any], mask: Any = None, training: Any = None) -> Any:
+        """As `call`: each cell of a stack goes over all steps of what the one below it has put out."""
+        options = {} if training is None else {"training": training}
+        if self.go_backwards:
+            time = 0 if self.time_major else 1
+            x, mask = x.flip(time), None if mask is None else mask.flip(time)
+        ends: list[Any] = []
+        for cell in self.cell.cells:
+            count = len(state_shapes(cell.state_size))
+            own, states = states[:count], states[count:]
+            made = cell.rnn(x, *own, **options, **({} if mask is None else {"mask": mask}))
+            x = made[0]
+            ends += [made[i] for i in range(1, 1 + count)]
+        return [x, *self._packed(ends)] if self.return_state else x
 
     def _over_time(self) -> Any:
         """The torch module that goes over time."""
@@ -191,7 +209,15 @@ class RNN(Layer):
             "batch_size": self._batch_size,
             **self._loop_options(),
         }
-        if isinstance(self.cell, BuiltInCell) and not self.cell.built and not self._num_constants:
+        self._chained = self._can_chain()
+        if self._chained:
+            for cell in self.cell.cells:
+                every = self.return_sequences or cell is not self.cell.cells[-1]
+                loop = self._loop_options()
+                cell.over_time = {"return_sequences": every, "return_state": True, **loop}
+            build_cell(self.cell, step_shape)
+            return
+        if _goes_over_time(self.cell) and not self._num_constants:
             self.cell.over_time = options
             if self._scopes_cell:
                 build_cell(self.cell, step_shape)
@@ -207,6 +233,14 @@ class RNN(Layer):
                 "Give the cell's call() a parameter `constants`."
             )
         self.loop = CellLoop(self.cell, **options, constants=self._num_constants)
+
+    def _can_chain(self) -> bool:
+        """Whether the cell is a stack of cells that each have a torch module which goes over time."""
+        if type(self.cell) is not StackedRNNCells or self.cell.built or self.cell.reverse_state_order:
+            return False
+        cells = self.cell.cells
+        fit = all(map(_goes_over_time, cells)) and len(set(map(id, cells))) == len(cells)
+        return fit and not (self.stateful or self._num_constants or self._nested_inputs)
 
     def _loop_options(self) -> dict[str, Any]:
         return {"time_major": self.time_major, "zero_output_for_mask": self.zero_output_for_mask}
@@ -383,6 +417,12 @@ class RNN(Layer):
         layer = cls(**config)
         layer._num_constants = constants or 0
         return layer
+
+
+def _goes_over_time(cell: Any) -> bool:
+    """Whether a cell that is not built yet can be built as the torch module over time: unless a user's class has changed
+    what a step does."""
+    return isinstance(cell, BuiltInCell) and type(cell).call is BuiltInCell.call and not cell.built
 
 
 def _listed(x: Any) -> list[Any]:

@@ -219,6 +219,59 @@ def test_convert_to_onnx(model, file, tmp_path):
     np.testing.assert_allclose(ReferenceEvaluator(made).run(None, {"x": x})[0], model.predict(x, verbose=0), atol=1e-6)
 
 
+class OwnCell(layers.SimpleRNNCell):
+    """A cell of the user's, which only Python takes over time."""
+
+    def call(self, inputs, states, training=None):
+        output, states = super().call(inputs, states, training=training)
+        return 2 * output, states
+
+
+@pytest.mark.parametrize(
+    ("form", "mask", "make"),
+    [
+        (".pt2", False, lambda: layers.GRU(3)),
+        (".onnx", False, lambda: layers.SimpleRNN(3)),
+        (".onnx", True, lambda: layers.LSTM(3, return_sequences=True)),
+    ],
+)
+def test_convert_recurrent_layers_for_any_length(tmp_path, form, mask, make):
+    tokens = keras.Input((None,), dtype="int64", name="tokens")
+    model = keras.Model(tokens, make()(layers.Embedding(5, 4, mask_zero=mask)(tokens)))
+    model.save(tmp_path / "m.h5")
+    path = tmp_path / f"m{form}"
+    if form == ".onnx":
+        pytest.importorskip("onnxscript")
+    assert tools.convert(tmp_path / "m.h5", path).notes == []
+    for batch, length in ((2, 8), (3, 5), (1, 11)):
+        x = np.random.default_rng(length).integers(0, 5, (batch, length))
+        if form == ".pt2":
+            got = torch.export.load(path).module()(torch.tensor(x)).detach().numpy()
+        else:
+            from onnx.reference import ReferenceEvaluator
+
+            got = ReferenceEvaluator(str(path)).run(None, {"tokens": x})[0]
+        np.testing.assert_allclose(got, model.predict(x, verbose=0), atol=1e-6)
+
+
+def test_convert_says_what_is_fixed_and_what_is_forgotten(tmp_path):
+    x = keras.Input((None, 2), batch_size=2, name="x")
+    y = layers.SimpleRNN(2, stateful=True, return_sequences=True, name="kept")(x)
+    model = keras.Model(x, layers.RNN(OwnCell(3))(y))
+    model.save(tmp_path / "m.h5")
+    done = tools.convert(tmp_path / "m.h5", tmp_path / "m.pt2", custom_objects={"OwnCell": OwnCell})
+    said = " ".join(done.notes)
+    assert "x, axis 1" in said and "memory between calls" in said and "kept" in said and "not plain torch" in said
+
+
+def test_convert_says_what_torch_cannot_export(tmp_path, capsys):
+    x = keras.Input((2,), dtype="int64")
+    keras.Model(x, layers.Hashing(5, name="hashes")(x)).save(tmp_path / "m.h5")
+    for form in (".pt2", ".py"):
+        status, _, err = run(capsys, "convert", tmp_path / "m.h5", tmp_path / f"m{form}")
+        assert status == 1 and err.count("\n") == 1 and "cannot" in err
+
+
 def test_convert_to_onnx_without_its_packages(file, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     status, _, err = run(capsys, "convert", file, tmp_path / "out.onnx")

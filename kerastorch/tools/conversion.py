@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,22 +143,29 @@ def _arguments(model: Any, batch: int | None) -> tuple[tuple[torch.Tensor, ...],
     return tensors, tuple(shapes)
 
 
-def _exported(model: Any, done: Conversion, batch: int | None) -> Any:
-    """torch.export's program: with a batch of any size, unless one is given or the model allows only one."""
+def _exported(model: Any, done: Conversion, batch: int | None, export: Callable[..., Any], form: str) -> Any:
+    """What `export(module, arguments, dynamic_shapes=...)` makes: with a batch of any size, unless one is given or the
+    model allows only one."""
     tensors, shapes = _arguments(model, batch)
     plain = _plain(model, done).eval()
     arguments = tensors if plain is not model or len(tensors) == 1 else (list(tensors),)
     dynamic = shapes if plain is not model or len(tensors) == 1 else (list(shapes),)
-    program = torch.export.export(plain, arguments, dynamic_shapes=dynamic)
+    try:
+        made = export(plain, arguments, dynamic_shapes=dynamic)
+    except Exception as error:  # torch's exporters raise whatever a model meets in them
+        raise ValueError(f"torch cannot write model '{model.name}' as {form}: {_cause(error)}") from error
     fixed = [
         f"{x.name}, axis {axis}"
-        for x, axes, sizes in zip(model.inputs, shapes, _sizes(program), strict=False)
+        for x, axes, sizes in zip(model.inputs, shapes, _sizes(getattr(made, "exported_program", made)), strict=False)
         for axis in axes
-        if axis < len(sizes) and isinstance(sizes[axis], int)
+        if axis < len(sizes) and str(sizes[axis]).isdigit()  # also a symbol that was found to be a number
     ]
     if fixed:
         done.notes.append(f"of a fixed size, as the model's code asks for it: {'; '.join(fixed)}")
-    return program
+    stateful = [layer.name for layer in model._flatten_layers() if getattr(layer, "stateful", False)]
+    if stateful:
+        done.notes.append(f"without a memory between calls, which these layers have in Keras: {', '.join(stateful)}")
+    return made
 
 
 def _sizes(program: Any) -> list[tuple[Any, ...]]:
@@ -167,7 +175,7 @@ def _sizes(program: Any) -> list[tuple[Any, ...]]:
 
 def _write_program(model: Any, path: Path, done: Conversion, dialect: str | None, batch: int | None) -> None:
     with _quietly():
-        program = _exported(model, done, batch)
+        program = _exported(model, done, batch, torch.export.export, "a program")
         with replacing(path) as temporary, open(temporary, "wb") as file:
             torch.export.save(program, file)  # by an open file, as a name would have to end in .pt2
     done.files.append(str(path))
@@ -182,17 +190,14 @@ def _require_onnx() -> None:
 def _write_onnx(model: Any, path: Path, done: Conversion, dialect: str | None, batch: int | None) -> None:
     large = sum(v.tensor.numel() * v.tensor.element_size() for v in model.weights) > 1_900_000_000
     with _quietly(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        program = _exported(model, done, batch)
-        try:
-            made = torch.onnx.export(
-                program,
-                input_names=[_identifier(name) for name in model.input_names],
-                output_names=[_identifier(name) for name in _distinct(model)],
-                dynamo=True,
-            )
-        except torch.onnx.errors.OnnxExporterError as error:
-            raise ValueError(f"torch cannot write model '{model.name}' as ONNX: {_cause(error)}") from error
-        made.save(str(Path(folder) / path.name), external_data=large)  # type: ignore[union-attr]
+        export = partial(
+            torch.onnx.export,
+            dynamo=True,
+            input_names=[_identifier(name) for name in model.input_names],
+            output_names=[_identifier(name) for name in _distinct(model)],
+        )
+        made = _exported(model, done, batch, export, "ONNX")
+        made.save(str(Path(folder) / path.name), external_data=large)
         # The data first: a file that refers to what is not there yet is the worse half.
         for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):
             os.replace(file, path.parent / file.name)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import itertools
 import keyword
 import linecache
 import operator
 import re
+import sys
+import types
 from typing import Any
 
 import torch
@@ -16,6 +19,7 @@ from torch import fx, nn
 
 from kerastorch.layers.base import Layer
 from kerastorch.lowering import Traced, lower
+from kerastorch.nn.cell_loop import CellLoop
 
 __all__ = ["graph_module", "to_torch", "torch_source"]
 
@@ -24,6 +28,9 @@ _INFIX = {
     operator.mod: "%", operator.pow: "**", operator.matmul: "@", operator.lt: "<", operator.le: "<=", operator.gt: ">",
     operator.ge: ">=", operator.eq: "==", operator.ne: "!=", operator.and_: "&", operator.or_: "|", operator.xor: "^",
 }  # fmt: skip
+
+
+_NUMBERS = itertools.count(1)
 
 
 def graph_module(model: Any) -> fx.GraphModule:
@@ -52,16 +59,19 @@ def to_torch(model: Any) -> nn.Module:
     source = writer.source()
     file = f"<torch source of {_quoted(model.name)} {id(writer):x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for inspect.getsource
-    scope: dict[str, Any] = {"__name__": "kerastorch_exported"}
-    exec(compile(source, file, "exec"), scope)
+    made = types.ModuleType(f"kerastorch_exported.{writer.class_name}_{next(_NUMBERS)}")
+    sys.modules[made.__name__] = made  # torch.compile looks the functions' globals up by its name
+    exec(compile(source, file, "exec"), made.__dict__)
     with torch.device("meta"):
-        module = scope[writer.class_name](**{name: _copy(m) for name, m in writer.given.items()})
+        module = getattr(made, writer.class_name)(**{name: _copy(m) for name, m in writer.given.items()})
     module.load_state_dict(writer.state(), assign=True)
     for name, original in writer.traced.modules.items():
         copied = getattr(module, name, None)
         if isinstance(copied, nn.Module):
             for inner, source_module in zip(copied.modules(), original.modules(), strict=True):
                 inner.training = source_module.training
+                for key in source_module._non_persistent_buffers_set:
+                    inner._buffers[key] = copy.deepcopy(source_module._buffers[key])
     module.training = model.training
     originals = writer.weights()
     for name, parameter in module.named_parameters():
@@ -109,6 +119,12 @@ class _Writer:
         return names
 
     def _trace(self) -> Traced:
+        texts = [x.name for x in self.model.inputs if x.dtype == "string"]
+        if texts:
+            raise ValueError(
+                f"Model '{self.model.name}' cannot be written as plain torch: {texts} take strings, of which torch has no "
+                "tensors."
+            )
         mixed = [layer.name for layer in self.model._flatten_layers() if layer.is_mixed]
         if mixed:
             raise ValueError(
@@ -132,11 +148,12 @@ class _Writer:
         left = [
             n.meta["layer"].name
             for n in traced.graph.nodes
-            if n.op == "call_module" and isinstance(traced.modules[n.target], Layer)
+            if n.op == "call_module" and isinstance(traced.modules[n.target], (Layer, CellLoop))
         ]
         if left:
             raise ValueError(
-                f"Model '{self.model.name}' cannot be written as plain torch: {left} are no torch modules."
+                f"Model '{self.model.name}' cannot be written as plain torch: {left} are no torch modules, or go over time with "
+                "a cell that is none."
             )
         return traced
 
@@ -240,7 +257,7 @@ class _Writer:
             for cls in reversed(type(module).__mro__):
                 if cls.__module__.startswith("kerastorch.nn"):
                     self._carry(cls)
-            return self._checked(repr(module))
+            return self._checked(f"{type(module).__name__}({module.extra_repr()})")
         if isinstance(module, nn.Sequential) and type(module) is nn.Sequential:
             inner = [self._constructor(m) for m in module]
             return None if None in inner else f"nn.Sequential({', '.join(inner)})"  # type: ignore[arg-type]

@@ -32,9 +32,10 @@ class IntegerIndex(nn.Module):
         found = self.first_oov + values.remainder(self.oov) if self.oov else torch.zeros_like(values)
         known = torch.zeros_like(values, dtype=torch.bool)
         if self.keys:
-            at = torch.searchsorted(self.sorted_keys, values.contiguous()).clamp(max=len(self.keys) - 1)
-            known = self.sorted_keys[at] == values
-            found = torch.where(known, self.places[at] + self.first, found)
+            keys, places = self.sorted_keys.to(values.device), self.places.to(values.device)
+            at = torch.searchsorted(keys, values.contiguous()).clamp(max=len(self.keys) - 1)
+            known = keys[at] == values
+            found = torch.where(known, places[at] + self.first, found)
         if self.mask is not None:
             found = torch.where(values == self.mask, self.masked, found)
             known = known | (values == self.mask)

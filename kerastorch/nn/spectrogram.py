@@ -41,14 +41,10 @@ class MelSpectrogram(nn.Module):
 
     def mel_matrix(self) -> torch.Tensor:
         """(fft bins, mel bins): triangles that overlap by half, evenly spaced in mel."""
-
-        def in_mel(hertz: torch.Tensor) -> torch.Tensor:
-            return 1127.0 * torch.log(1.0 + hertz / 700.0)
-
         hertz = torch.linspace(0, self.sampling_rate / 2, self.fft_length // 2 + 1, dtype=torch.float64)
-        low, high = (float(in_mel(torch.tensor(f, dtype=torch.float64))) for f in (self.min_freq, self.max_freq))
+        low, high = (1127.0 * math.log(1.0 + f / 700.0) for f in (self.min_freq, self.max_freq))
         edges = torch.linspace(low, high, self.bins + 2, dtype=torch.float64)
-        at = in_mel(hertz)[:, None]
+        at = 1127.0 * torch.log(1.0 + hertz / 700.0)[:, None]
         rising = (at - edges[:-2]) / (edges[1:-1] - edges[:-2])
         falling = (edges[2:] - at) / (edges[2:] - edges[1:-1])
         weights = torch.minimum(rising, falling).clamp(min=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -168,6 +169,17 @@ def _compile(case: _Case) -> None:
     _same(case.run(compiled), case.outputs)
 
 
+def _to_torch(case: _Case) -> None:
+    plain = case.model.eval().to_torch()
+    assert not [m for m in plain.modules() if type(m).__module__.startswith("kerastorch.")]
+    imported = [line for line in case.model.torch_source().splitlines() if re.match(r"\s*(import|from) ", line)]
+    assert not [
+        line for line in imported if not re.match(r"\s*(import|from) (__future__|collections|math|torch|typing)", line)
+    ]
+    with torch.no_grad():
+        _same(pytree.tree_leaves(plain(*case.x) if isinstance(case.x, list) else plain(case.x)), case.outputs)
+
+
 def _export(case: _Case) -> None:
     arguments = (case.x,)
     with warnings.catch_warnings():
@@ -207,6 +219,7 @@ CHECKS: dict[str, Callable[[_Case], None]] = {
     "pickle": _pickle,
     "dtype": _dtype,
     "compile": _compile,
+    "to_torch": _to_torch,
     "export": _export,
     "train": _train,
     "autocast": _autocast,
@@ -222,7 +235,7 @@ def check_layer(
 ) -> None:
     """Asserts, for a layer in a model around it: its config's round trip; symbolic shapes and dtypes as the real ones;
     names, shapes and order of the weights; bit-equal h5, state_dict, deepcopy and pickle round trips; float64 and
-    bfloat16 by `.to()`; torch.compile and torch.export with the same numbers; a training step that changes every
+    bfloat16 by `.to()`; torch.compile, to_torch and torch.export with the same numbers; a training step that changes every
     trainable weight; bfloat16 autocast.
 
     make_layer: makes a new layer. inputs: a shape (float32 numbers are drawn) or an array each, with the batch.

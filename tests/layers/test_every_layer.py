@@ -41,10 +41,25 @@ NORMAL = {"gamma_initializer": "random_normal", "beta_initializer": "random_norm
 POSITIVE = {"class_name": "RandomUniform", "config": {"minval": 0.5, "maxval": 1.5}}
 MOVING = {**NORMAL, "moving_mean_initializer": "random_normal", "moving_variance_initializer": POSITIVE}
 STRINGS = dict.fromkeys(
-    ("compile", "export", "dtype", "autocast", "train", "state_dict", "deepcopy", "pickle", "h5", "weights", "shape"),
+    (
+        "compile",
+        "to_torch",
+        "export",
+        "dtype",
+        "autocast",
+        "train",
+        "state_dict",
+        "deepcopy",
+        "pickle",
+        "h5",
+        "weights",
+        "shape",
+    ),
     "strings are no torch tensors",
 )
-IN_PYTHON = dict.fromkeys(("compile", "export"), "the hash of an integer's decimal digits is computed in Python")
+IN_PYTHON = dict.fromkeys(
+    ("compile", "to_torch", "export"), "the hash of an integer's decimal digits is computed in Python"
+)
 
 CORE = [
     case("Activation", (3, 4), activation="tanh"),

@@ -123,6 +123,30 @@ def test_plain_torch_has_no_kerastorch_in_it(tmp_path):
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
 
 
+def a_cell_of_a_user():
+    x = keras.Input((3, 2))
+    cell = type("Own", (layers.SimpleRNNCell,), {"call": lambda self, x, states: (x, states)})
+    return keras.Model(x, layers.RNN(cell(2), name="over_time")(x))
+
+
+def text():
+    x = keras.Input((1,), dtype="string", name="words")
+    return keras.Model(x, layers.StringLookup(vocabulary=["a"])(x))
+
+
+def digits():
+    x = keras.Input((1,), dtype="int64")
+    return keras.Model(x, layers.Hashing(3, name="hashes")(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"), [(a_cell_of_a_user, "over_time.*a cell"), (text, "words.*strings"), (digits, "hashes.*text")]
+)
+def test_what_cannot_be_plain_torch_is_named(make, says):
+    with pytest.raises(ValueError, match=f"cannot be written as plain torch: .*{says}"):
+        make().to_torch()
+
+
 def test_plain_torch_is_independent_and_trains():
     model = residual()
     plain = model.to_torch()

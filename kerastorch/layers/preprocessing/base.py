@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 
 from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor
@@ -191,6 +192,19 @@ class CategoricalLayer(PreprocessingLayer):
         return KerasTensor(tuple(self.compute_output_shape(shape)), self.compute_dtype)
 
 
+def as_array(layer: Layer, x: Any) -> np.ndarray:
+    """The values as an array, for what is computed in Python.
+
+    Raises ValueError while a graph of torch functions is drawn, in which that cannot stand.
+    """
+    if isinstance(x, fx.Proxy):
+        raise ValueError(
+            f"{type(layer).__name__} '{layer.name}' works on text, which torch has no tensors of. Leave it out of the "
+            "model, and give the model what it returns."
+        )
+    return x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else as_values(x)
+
+
 def encoded_shape(shape: tuple, output_mode: str, depth: int | None) -> tuple:
     """The shape of integers of the given shape once they are encoded."""
     if output_mode == "int":
@@ -201,8 +215,8 @@ def encoded_shape(shape: tuple, output_mode: str, depth: int | None) -> tuple:
 
 
 def as_values(x: Any) -> Any:
-    """Tensors as they are; anything else as a NumPy array, of Python strings where it holds text."""
-    if isinstance(x, torch.Tensor):
+    """Tensors, and proxies of them, as they are; anything else as a NumPy array, of Python strings where it holds text."""
+    if isinstance(x, (torch.Tensor, fx.Proxy)):
         return x
     array = np.asarray(x)
     if array.dtype.kind == "S" or (array.dtype.kind == "O" and any(isinstance(v, bytes) for v in array.flat)):

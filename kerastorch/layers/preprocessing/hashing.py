@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 
-from kerastorch.layers.preprocessing.base import CategoricalLayer, PreprocessingLayer, as_values
+from kerastorch.layers.preprocessing.base import CategoricalLayer, PreprocessingLayer, as_array, as_values
 from kerastorch.layers.preprocessing.fingerprints import concatenate, fingerprint64, siphash
 from kerastorch.nn.lookup import HashedCross
 
@@ -60,9 +61,7 @@ class Hashing(CategoricalLayer):
 
     def call(self, inputs: Any) -> torch.Tensor:
         """The bins, on the layer's device."""
-        inputs = as_values(inputs)
-        if isinstance(inputs, torch.Tensor):
-            inputs = inputs.detach().cpu().numpy()
+        inputs = as_array(self, inputs)
         bins, masked = self.num_bins, self.mask_value is not None and self.num_bins > 1
         if masked:
             bins -= 1
@@ -112,6 +111,8 @@ class HashedCrossing(CategoricalLayer):
         """The bins, on the layer's device."""
         self._check(inputs)
         inputs = [as_values(x) for x in inputs]
+        if any(isinstance(x, fx.Proxy) for x in inputs):
+            return self._encode(HashedCross(self.num_bins)(*inputs))
         shapes = [tuple(x.shape) for x in inputs]
         if len(set(shapes)) > 1 or len(shapes[0]) > 2 or (len(shapes[0]) == 2 and shapes[0][1] != 1):
             raise ValueError(

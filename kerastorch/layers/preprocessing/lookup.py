@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 
 from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor
-from kerastorch.layers.preprocessing.base import OUTPUT_MODES, CategoricalLayer, as_values
+from kerastorch.layers.preprocessing.base import OUTPUT_MODES, CategoricalLayer, as_array, as_values
 from kerastorch.layers.preprocessing.fingerprints import fingerprint64, siphash
 from kerastorch.nn.lookup import IntegerIndex
 
@@ -65,7 +66,7 @@ class IndexLookup(CategoricalLayer):
         self.oov_method, self._salt = oov_method, (salt, salt) if isinstance(salt, int) else salt
         self._tokens: list[Any] = []
         self._table: dict[Any, int] = {}
-        self.__dict__["_integers"] = None
+        self._integers: IntegerIndex | None = None
         self._given = vocabulary is not None
         self._written: tuple[Any, Any] = (None, None)
         self._frozen_size: int | None = None
@@ -190,7 +191,7 @@ class IndexLookup(CategoricalLayer):
             return
         masked = 0 if self.output_mode == "int" else -1
         keys = [self._tokens, self._first_token, self._first_oov, self.num_oov_indices, self.mask_token, masked]
-        self.__dict__["_integers"] = IntegerIndex(*keys)
+        self._integers = IntegerIndex(*keys)
 
     def _set_idf(self, weights: np.ndarray) -> None:
         if self.pad_to_max_tokens and self.max_tokens is not None:
@@ -270,18 +271,16 @@ class IndexLookup(CategoricalLayer):
     def call(self, inputs: Any) -> Any:
         """Indices or vectors, on the layer's device; with invert, tokens."""
         if self.invert:
-            return self._invert(
-                inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else as_values(inputs)
-            )
+            return self._invert(as_array(self, inputs))
         if self.output_mode != "int" and self._depth() is None:
             raise RuntimeError(
                 f"{type(self).__name__} '{self.name}': with output_mode={self.output_mode!r} the vocabulary must "
                 "be known "
                 "before the call. Give vocabulary, or call adapt."
             )
-        if isinstance(inputs, torch.Tensor) and self._integers is not None:
-            return self._finish(self._encode(self._integers.to(inputs.device)(inputs)))
-        values = inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else as_values(inputs)
+        if isinstance(inputs, (torch.Tensor, fx.Proxy)) and self._integers is not None:
+            return self._finish(self._encode(self._integers(inputs)))
+        values = as_array(self, inputs)
         flat = values.ravel().tolist()
         if flat and isinstance(flat[0], str) == self._numbers:
             kind = "integers" if self._numbers else "strings"

@@ -12,8 +12,6 @@ from compat_tests.test_both_ways import as_list, assert_same
 from tests.fixture_files import Fixture, close, outputs_of
 from tests.saving.test_archive import SUFFIX, names
 
-OTHER_FUNCTION = ("ConvLSTM",)
-"""Written by tf_keras with its own hard sigmoid, which Keras 3 does not have: it names what it misses."""
 ONLY_IN_KERAS2 = (
     "LocallyConnected", "RandomHeight", "RandomWidth", "ThresholdedReLU", "SyncBatchNormalization",
     "RandomFourierFeatures",
@@ -63,7 +61,7 @@ def test_weights_by_path(build, real, tmp_path):
 def fixtures():
     """Every archive that tf_keras or Keras 3 wrote, of layers that Keras 3 has."""
     for generation, suffix in SUFFIX.items():
-        left_out = () if generation == "k3" else (*OTHER_FUNCTION, *ONLY_IN_KERAS2, *OTHERWISE_IN_KERAS2)
+        left_out = () if generation == "k3" else (*ONLY_IN_KERAS2, *OTHERWISE_IN_KERAS2)
         for name in names(generation, suffix):
             if not isinstance(name, str):
                 yield name
@@ -83,6 +81,28 @@ def test_a_fixture_written_back_opens_in_keras3(generation, name, keras3, tmp_pa
         outputs_of(model(inputs_for(fixture, keras3), training=False)), fixture.numbered("y"), strict=True
     ):
         close(np.asarray(got), want, fixture.meta.get("tol") or 1e-5)
+
+
+def test_keras2s_hard_sigmoid_goes_through_keras3(keras3, tmp_path):
+    layers = kerastorch.layers
+    gated = {"recurrent_activation": "hard_sigmoid", "return_sequences": True}
+    model = kerastorch.Sequential(
+        [
+            kerastorch.Input((5, 3)),
+            layers.Bidirectional(layers.LSTM(4, **gated)),
+            layers.GRU(3, reset_after=False, **gated),
+            layers.Dense(2, activation="hard_sigmoid"),
+            layers.Activation("hard_sigmoid"),
+        ]
+    )
+    x = random_inputs(randomize(model))
+    model.save(tmp_path / "m.keras")
+    loaded = keras3.models.load_model(tmp_path / "m.keras")
+    assert_same(model.predict(x, verbose=0), loaded.predict(x, verbose=0))
+    loaded.save(tmp_path / "again.keras")
+    back = kerastorch.models.load_model(tmp_path / "again.keras", device="cpu")
+    assert_same(back.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert back.layers[1].get_config()["recurrent_activation"] == "hard_sigmoid"
 
 
 def inputs_for(fixture, keras3):

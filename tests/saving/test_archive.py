@@ -13,6 +13,9 @@ import pytest
 import kerastorch as keras
 from kerastorch import layers
 from kerastorch.saving import opening
+from kerastorch.saving.dialects.arguments import arguments
+from kerastorch.saving.dialects.hard_sigmoid import KERAS2_HARD_SIGMOID, is_keras2_hard_sigmoid
+from kerastorch.saving.origin import Origin
 from tests.fixture_files import FIXTURES, Fixture, check_fixture, check_numbers, fixture_names
 from tests.layers.test_fixtures import ELSEWHERE, LATER
 
@@ -177,7 +180,7 @@ def test_a_name_that_keras3_refuses_is_changed_for_it_alone(tmp_path):
 
 
 def test_hard_sigmoid_is_the_one_that_the_file_meant(tmp_path):
-    """Keras 2's hard sigmoid goes through an archive of Keras 3's form under a name of its own, which Keras 3 will miss."""
+    """Keras 2's, which Keras 3 does not have, is written as the model that computes it."""
     keras.backend.clear_session()
     x = keras.Input((3,))
     for name, wanted in (("hard_sigmoid", [0.1, 0.5, 0.7]), ("hard_sigmoid_keras3", [1 / 6, 0.5, 4 / 6])):
@@ -187,6 +190,30 @@ def test_hard_sigmoid_is_the_one_that_the_file_meant(tmp_path):
             loaded = keras.models.load_model(tmp_path / file)
             np.testing.assert_allclose(loaded.predict(np.float32([[-2, 0, 1]]), verbose=0)[0], wanted, rtol=1e-6)
             assert loaded.layers[-1].get_config()["activation"] == name
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, "hard_sigmoid"),
+        ({"dtype": "float32", "trainable": True, "name": "rescaling_3"}, "hard_sigmoid"),
+        ({"offset": 0.25}, None),
+    ],
+)
+def test_only_the_model_that_is_a_hard_sigmoid_is_read_as_one(change, expected):
+    """Keras 3 writes it again with more arguments, and what it takes in."""
+    inner = KERAS2_HARD_SIGMOID["config"]
+    scaled, clipped = inner["layers"]
+    scaled = {**scaled, "config": {**scaled["config"], **change}}
+    taken = {"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": [None, 4]}}
+    again = {**KERAS2_HARD_SIGMOID, "config": {**inner, "layers": [taken, scaled, clipped]}}
+    assert is_keras2_hard_sigmoid(again) is (expected is not None)
+    read = arguments("LSTM", {"recurrent_activation": again}, Origin(3))["recurrent_activation"]
+    assert read == (expected or again)
+
+
+def test_the_name_that_kerastorch_gave_it_before_is_read():
+    assert arguments("Dense", {"activation": "kerastorch>hard_sigmoid"}, Origin(3))["activation"] == "hard_sigmoid"
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])

@@ -389,6 +389,18 @@ def test_24_the_hard_sigmoid_is_that_of_keras_2(version, written):
     assert model.layers[0].reset_after is False
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_an_embedding_of_keras_2_0_is_of_floats(tmp_path, dtype):
+    """There the dtype was that of the numbers that are looked up."""
+    config = {"name": "e", "input_dim": 4, "output_dim": 2, "dtype": dtype, "batch_input_shape": [None, 3]}
+    table = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
+    text = sequential(("Embedding", config), version="2.0.2")
+    path = write(tmp_path / "m.h5", text, {"e": {"e/embeddings:0": table}}, "2.0.2")
+    model = load_model(path)
+    assert model.layers[0].dtype == "float32"
+    np.testing.assert_array_equal(model.predict(np.array([[0, 3, 1]]), verbose=0), table[[[0, 3, 1]]])
+
+
 # Others
 
 

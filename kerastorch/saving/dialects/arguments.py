@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kerastorch.saving.dialects.hard_sigmoid import is_keras2_hard_sigmoid
 from kerastorch.saving.origin import Origin
 
 __all__ = ["arguments"]
@@ -35,6 +36,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         config["reset_after"] = False  # added, and True, since; what does not say it was written before
     if name in _GATED and "recurrent_activation" not in config and _had_hard_gates(origin):
         config["recurrent_activation"] = "hard_sigmoid"
+    if name == "Embedding" and "int" in str(config.get("dtype")):
+        del config["dtype"]  # before Keras 2.1 that of the input
     if origin.generation == 3:
         for key in ("activation", "recurrent_activation"):
             if key in config:
@@ -49,6 +52,8 @@ def _had_hard_gates(origin: Origin) -> bool:
 
 def _activation(value: Any) -> Any:
     """An activation of Keras 3: its hard sigmoid is another function than Keras 2's."""
+    if is_keras2_hard_sigmoid(value):
+        return "hard_sigmoid"
     if isinstance(value, Mapping) and value.get("class_name") == "hard_sigmoid":
         value = "hard_sigmoid"
     if not isinstance(value, str):

@@ -7,6 +7,7 @@ from typing import Any
 
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
+from kerastorch.saving.dialects.hard_sigmoid import KERAS2_HARD_SIGMOID
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
@@ -26,8 +27,7 @@ _ARCHITECTURES = {
 }  # fmt: skip
 """Layers of keras.applications, and where Keras 3 finds them."""
 _RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
-_ACTIVATIONS = {"hard_sigmoid_keras3": "hard_sigmoid", "hard_sigmoid": "kerastorch>hard_sigmoid"}
-"""Keras 3's hard sigmoid is another function than Keras 2's, which Keras 3 does not have: a name that it will miss."""
+_ACTIVATIONS: dict[str, Any] = {"hard_sigmoid_keras3": "hard_sigmoid", "hard_sigmoid": KERAS2_HARD_SIGMOID}
 
 
 def needs_keras3(config: Any) -> bool:
@@ -110,7 +110,7 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if axis is not None:
         result["axis"] = axis
     for key in ("activation", "recurrent_activation"):
-        if result.get(key) in _ACTIVATIONS:
+        if isinstance(result.get(key), str) and result[key] in _ACTIVATIONS:
             result[key] = _ACTIVATIONS[result[key]]
     return result
 

@@ -143,6 +143,98 @@ def test_padding_of_theano(border_mode, size, stride):
     close(model.predict(x, verbose=0), convolved(x, kernel, stride, border_mode))
 
 
+def file_of_theano(described, weights, version="2.2.4"):
+    """A file of a whole model that Keras 2 on Theano wrote. weights: layer's name -> arrays."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.attrs["keras_version"], file.attrs["backend"] = version.encode(), b"theano"
+        file.attrs["model_config"] = json.dumps(described).encode()
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [name.encode() for name in weights]
+        for name, arrays in weights.items():
+            inner = group.create_group(name)
+            inner.attrs["weight_names"] = [f"{name}/w_{i}".encode() for i in range(len(arrays))]
+            for i, array in enumerate(arrays):
+                inner[f"{name}/w_{i}"] = array
+    return memory.getvalue()
+
+
+def spread(x, kernel, strides, sizes):
+    """The gradient of Theano's convolution, written out: (batch, rows, columns, in), (height, width, out, in) -> sizes."""
+    rows, columns = kernel.shape[:2]
+    flipped = kernel[::-1, ::-1]
+    y = np.zeros((len(x), sizes[0] + rows, sizes[1] + columns, kernel.shape[2]))
+    for i, j, a, b in np.ndindex(*x.shape[1:3], rows, columns):
+        at = i * strides[0] + a - rows // 2, j * strides[1] + b - columns // 2
+        if 0 <= at[0] < sizes[0] and 0 <= at[1] < sizes[1]:
+            y[:, at[0], at[1]] += x[:, i, j] @ flipped[a, b].T
+    return y[:, : sizes[0], : sizes[1]]
+
+
+TRANSPOSED = [
+    ((3, 3), (2, 2), None, (8, 6)),
+    ((5, 3), (2, 3), None, (8, 9)),
+    ((1, 3), (2, 4), None, (8, 12)),
+    ((3, 5), (1, 2), None, (4, 6)),
+    ((3, 3), (2, 2), (0, 1), (7, 6)),
+    ((3, 3), (1, 1), None, (4, 3)),
+]
+"""Kernel, strides, output_padding, sizes of the output for an input of 4 by 3."""
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+@pytest.mark.parametrize(("size", "strides", "added", "sizes"), TRANSPOSED)
+def test_transposed_convolutions_of_theano(tmp_path, size, strides, added, sizes, drawn):
+    config = {
+        "name": "up", "filters": 2, "kernel_size": list(size), "strides": list(strides), "padding": "same",
+        "activation": "relu", "data_format": "channels_last", "output_padding": added,
+        "batch_input_shape": [None, 4, 3, 3],
+    }  # fmt: skip
+    layer = {"class_name": "Conv2DTranspose", "config": config}
+    after = {"class_name": "Activation", "config": {"name": "end", "activation": "linear"}}
+    described = {"class_name": "Sequential", "config": [layer, after]}
+    if drawn:
+        begin = {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, 4, 3, 3]}}
+        chain = zip((begin, layer, after), ([], ["x"], ["up"]), strict=True)
+        listed = [
+            {**x, "name": x["config"]["name"], "inbound_nodes": [[[y, 0, 0, {}] for y in before]] if before else []}
+            for x, before in chain
+        ]
+        ends = {"input_layers": [["x", 0, 0]], "output_layers": [["end", 0, 0], ["up", 0, 0]]}
+        described = {"class_name": "Model", "config": {"name": "m", "layers": listed, **ends}}
+    rng = np.random.default_rng(0)
+    kernel, bias, x = (rng.normal(size=shape).astype("float32") for shape in ((*size, 2, 3), (2,), (2, 4, 3, 3)))
+    model = load_model(file_of_theano(described, {"up": [kernel, bias]}))
+    wanted = np.maximum(spread(x, kernel, strides, sizes) + bias, 0).astype("float32")
+    for y in outputs_of(model.predict(x, verbose=0)):
+        close(y, wanted)
+    assert "'up': padding" not in str(model.load_report)
+    model.save(tmp_path / "m.h5")  # in a form in which TensorFlow pads so too
+    for y in outputs_of(load_model(tmp_path / "m.h5").predict(x, verbose=0)):
+        close(y, wanted)
+
+
+@pytest.mark.parametrize("cls", ["DepthwiseConv2D", "SeparableConv2D"])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_depthwise_convolutions_of_theano(cls, strides):
+    """Theano correlated with them, and padded by half a kernel."""
+    config = {
+        "name": "d", "kernel_size": [3, 3], "strides": [strides] * 2, "padding": "same", "use_bias": False,
+        "data_format": "channels_last", "batch_input_shape": [None, 6, 6, 2],
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    kernel, point, x = (rng.normal(size=n).astype("float32") for n in ((3, 3, 2, 1), (1, 1, 2, 4), (2, 6, 6, 2)))
+    separable = cls.startswith("Separable")
+    described = {"class_name": "Sequential", "config": [{"class_name": cls, "config": config}]}
+    if separable:
+        config["filters"] = 4
+    model = load_model(file_of_theano(described, {"d": [kernel, point] if separable else [kernel]}))
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::strides, ::strides]
+    wanted = np.einsum("nrcdij,ijdm->nrcd", windows, kernel)
+    close(model.predict(x, verbose=0), wanted @ point[0, 0] if separable else wanted)
+
+
 def test_what_pads_otherwise_than_theano_is_told(tmp_path):
     conv = keras.layers.Conv2D(3, 3, strides=2, padding="same", use_bias=False, name="strided")
     plain = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="plain")

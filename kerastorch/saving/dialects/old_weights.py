@@ -31,7 +31,7 @@ Weights = list[tuple[str, Any]]
 _GATES = {"LSTM": (0, 2, 1, 3), "ConvLSTM2D": (0, 2, 1, 3), "GRU": (0, 1, 2)}
 """For each gate of today, which of Keras 1's it is: those of an LSTM were input, cell, forget, output."""
 
-_TURNED = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
+_TURNED = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose", "ConvLSTM2D")
 """Layers that Theano convolved; depthwise ones it correlated."""
 
 

@@ -125,6 +125,13 @@ def _operand(x: Any) -> Any:
     return x.value if isinstance(x, Variable) else x
 
 
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """The array as a tensor. NumPy has no bfloat16: HDF5 files hold its two bytes without a type."""
+    if array.dtype.kind == "V" and array.dtype.itemsize == 2 and array.dtype.names is None:
+        return torch.as_tensor(np.ascontiguousarray(array).view("int16")).view(torch.bfloat16)
+    return torch.as_tensor(array)
+
+
 class Variable:
     """A weight as Keras shows it: Keras's shape, order and name, on torch's storage.
 
@@ -273,7 +280,7 @@ class Variable:
 
     def assign(self, value: Any) -> Variable:
         """Writes a value of the same shape, as Keras has it; ValueError for another shape."""
-        new = torch.as_tensor(np.asarray(value) if not isinstance(value, (torch.Tensor, Variable)) else _operand(value))
+        new = _operand(value) if isinstance(value, (torch.Tensor, Variable)) else _tensor(np.asarray(value))
         if not self.fits(new.shape):
             raise ValueError(
                 f"Variable {self.name!r} has shape {self.shape}, cannot be assigned a value of shape {tuple(new.shape)}."

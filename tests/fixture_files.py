@@ -114,8 +114,10 @@ def _check_pass(model: Any, fixture: Fixture, suffix: str, training: bool, want:
         v.tensor.grad = None
     got = outputs_of(model(inputs, training=training))
     assert len(got) == len(want)
-    for a, b in zip(got, want, strict=True):
+    for i, (a, b) in enumerate(zip(got, want, strict=True)):
         close(a, b, tolerance)
+        if f"ymask{i}{suffix}" in fixture.arrays:
+            close(a._keras_mask, fixture.arrays[f"ymask{i}{suffix}"])
     second = fixture.numbered("y", "_call2") if not training else []
     cotangents = fixture.numbered("r")
     gradients = any(key.startswith(("gx", "gw")) and key.endswith(suffix or key[-1]) for key in fixture.arrays)

@@ -45,6 +45,9 @@ _FOREIGN_KEYWORDS = (
 )
 """Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
 
+_ACTIVATIONS = ("activation", "recurrent_activation")
+"""Attributes in which a layer may serve another one as activation."""
+
 _PLAIN = {str, int, float, bool, NoneType, FunctionType, InputSpec}
 """What torch's own `__setattr__`, a slow one, has nothing to do with."""
 
@@ -249,7 +252,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """KerasTensors of the shape and dtype that the call would return."""
         first = args[0] if args else next(iter(kwargs.values()))
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
+        if type(self).compute_output_shape is not Layer.compute_output_shape and not self._has_unbuilt_activation():
             dtype = self.compute_output_dtype(tensors_in(first)[0].dtype)
             shapes = self.compute_output_shape(shape_of(first))
             return shape_map(lambda shape: KerasTensor(tuple(shape), dtype), shapes)
@@ -259,6 +262,14 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
                 kwargs = {**kwargs, "mask": masks}
         with name_scope(self.name):
             return infer_outputs(self._infer, args, kwargs, self.name, self)
+
+    def _has_unbuilt_activation(self) -> bool:
+        """Whether a layer serves as activation in here that only a run of `call` builds."""
+        return any(
+            isinstance(layer._modules.get(key), Layer) and not layer._modules[key].built
+            for layer in self._flatten_layers()
+            for key in _ACTIVATIONS
+        )
 
     def _infer(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = self._cast(args), self._cast(kwargs)
@@ -356,7 +367,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("activation", "recurrent_activation") and self.__dict__.get("built"):
+        if name in _ACTIVATIONS and self.__dict__.get("built"):
             structure_version[0] += 1
         if isinstance(value, Variable) or (type(value) in _PLAIN and not _is_registered(self, name)):
             object.__setattr__(self, name, value)

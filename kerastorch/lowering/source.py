@@ -35,7 +35,7 @@ _NUMBERS = itertools.count(1)
 
 def graph_module(model: Any) -> fx.GraphModule:
     """The graph that the model runs, as a torch.fx.GraphModule on the model's own torch modules and weights."""
-    traced = lower(model, with_losses=False)
+    traced = lower(model, with_extras=False)
     root = nn.Module()
     for name, module in traced.modules.items():
         root.add_module(name, traced.owner(name, module))
@@ -132,7 +132,7 @@ class _Writer:
                 "layer.dtype_policy = 'float32' on them first, and call the torch module under torch.autocast."
             )
         try:
-            traced = lower(self.model, opaque=False, with_losses=False)
+            traced = lower(self.model, opaque=False, with_extras=False)
         except Exception as error:
             users = [
                 f"'{layer.name}' ({type(layer).__name__})"

@@ -28,11 +28,11 @@ class Traced:
     """A traced model: the fx graph, and what its targets mean.
 
     modules: target -> module, for `call_module` nodes and the owners in `get_attr` targets ('owner.weight').
-    has_losses: the output is then a pair (outputs, list of losses).
+    has_extras: the output is then a triple: outputs, list of losses, list of the outputs' masks (None for one without).
     """
 
-    def __init__(self, graph: fx.Graph, modules: dict[str, nn.Module], has_losses: bool) -> None:
-        self.graph, self.modules, self.has_losses = graph, modules, has_losses
+    def __init__(self, graph: fx.Graph, modules: dict[str, nn.Module], has_extras: bool) -> None:
+        self.graph, self.modules, self.has_extras = graph, modules, has_extras
 
     def compile(self) -> Callable[..., Any]:
         """The graph as one Python function of the input tensors.
@@ -241,7 +241,7 @@ def _like_recorded(layer: Layer, proxy: Any) -> Any:
     return proxy
 
 
-def trace(model: Any, opaque: bool = True, with_losses: bool = True) -> Traced:
+def trace(model: Any, opaque: bool = True, with_extras: bool = True) -> Traced:
     """The fx graph of a Functional model: placeholders for its inputs in order, named as they are."""
     tracer = ModelTracer(model, opaque)
     with tracer.patches():
@@ -249,12 +249,13 @@ def trace(model: Any, opaque: bool = True, with_losses: bool = True) -> Traced:
             tracer.create_proxy("placeholder", name, (), {}) for name in _identifiers(x.name for x in model.inputs)
         ]
         outputs = model.run_nodes(inputs)
-        losses = tracer.losses if with_losses else []
-        result = (outputs, list(losses)) if losses else outputs
+        masks = [_mask_of(x) for x in _proxies(outputs)]
+        has_extras = with_extras and (bool(tracer.losses) or any(mask is not None for mask in masks))
+        result = (outputs, list(tracer.losses), masks) if has_extras else outputs
         tracer.create_node("output", "output", (tracer.create_arg(result),), {})
     remove_unused(tracer.graph)
     tracer.graph.lint()
-    return Traced(tracer.graph, tracer.modules, bool(losses))
+    return Traced(tracer.graph, tracer.modules, has_extras)
 
 
 def _identifiers(names: Iterable[str]) -> list[str]:

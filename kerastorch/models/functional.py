@@ -97,13 +97,15 @@ class Functional(Model):
         if mask is not None or any(hasattr(x, "_keras_mask") for x in tensors):
             return self._run_layers(tensors, mask)
         self._prepare()
-        if not self._lowered.has_losses and not self._adds_losses:
+        if not self._lowered.has_extras and not self._adds_losses:
             return self._run(*tensors)  # type: ignore[misc]
         self._clear_losses()
         result = self._run(*tensors)  # type: ignore[misc]
-        if self._lowered.has_losses:
-            result, losses = result
+        if self._lowered.has_extras:
+            result, losses, masks = result
             self._losses.extend(losses)
+            if not torch.compiler.is_compiling():
+                self._set_mask(result, masks)
         return result
 
     def _run_layers(self, tensors: list[torch.Tensor], mask: Any) -> Any:
@@ -126,7 +128,7 @@ class Functional(Model):
         plain = isinstance(self._structure_in, KerasTensor) and first is not None and None not in first.shape[1:]
         plain = (
             plain
-            and not self._lowered.has_losses
+            and not self._lowered.has_extras
             and not self._adds_losses
             and first is not None
             and first.dtype != "string"

@@ -81,6 +81,32 @@ def test_prelu_with_open_sizes_needs_them_shared():
     assert keras.Model(x, layers.PReLU(shared_axes=[1, 2])(x))(np.ones((1, 5, 2, 3), "float32")).shape == (1, 5, 2, 3)
 
 
+@pytest.mark.parametrize("file", [None, "m.h5", "m.keras"])
+@pytest.mark.parametrize(
+    ("owner", "activation"),
+    [
+        (lambda a: layers.Dense(3, a), layers.Softmax()),
+        (lambda a: layers.Dense(3, a), layers.PReLU()),
+        (lambda a: layers.Conv1D(3, 2, activation=a), layers.Softmax(axis=1)),
+        (lambda a: layers.Activation(a), layers.ReLU(max_value=0.5)),
+        (lambda a: layers.EinsumDense("abc,cd->abd", (None, 3), a), layers.Softmax()),
+        (lambda a: layers.SimpleRNN(3, a), layers.LeakyReLU(0.5)),
+    ],
+)
+def test_a_layer_as_activation_of_another(owner, activation, file, tmp_path):
+    x = keras.Input((4, 2))
+    activation = type(activation).from_config(activation.get_config())
+    model = keras.Model(x, owner(activation)(x))
+
+    model.set_weights([np.random.default_rng(0).normal(size=w.shape) for w in model.weights])
+    data = torch.linspace(-1, 1, 16).reshape(2, 4, 2)
+    want = model.layers[-1].call(data)
+    if file:
+        model.save(tmp_path / file)
+        model = keras.models.load_model(tmp_path / file)
+    torch.testing.assert_close(model(data), want)
+
+
 class TestSoftmax:
     def test_several_axes_together(self):
         y = layers.Softmax(axis=[1, 2])(torch.randn(2, 3, 4))

@@ -35,6 +35,9 @@ def randomized(layer, *inputs, **kwargs):
     return layer
 
 
+BACKWARDS = {"return_sequences": True, "go_backwards": True, "zero_output_for_mask": True}
+
+
 @pytest.mark.parametrize(
     ("options", "mask", "expected"),
     [
@@ -48,6 +51,10 @@ def randomized(layer, *inputs, **kwargs):
         ({"zero_output_for_mask": True}, [1, 1, 0], [0]),
         ({}, [1, 1, 0], [3]),
         ({"return_sequences": True, "go_backwards": True}, [1, 0, 1], [3, 3, 4]),
+        (BACKWARDS, [1, 1, 0], [0, 2, 3]),
+        # Both Kerases: [0, 2, 3] set to 0 where the mask, which nobody turned round, is.
+        ({**BACKWARDS, "unroll": True}, [1, 1, 0], [0, 2, 0]),
+        ({**BACKWARDS, "unroll": True}, [0, 1, 1], [0, 5, 5]),
     ],
 )
 def test_adding_up(options, mask, expected):

@@ -261,6 +261,17 @@ def test_masks_reach_who_wants_them():
     assert not any("ne" in n.name for n in no_mask.lowered().graph.nodes)
 
 
+@pytest.mark.parametrize("after", [None, layers.Dense(2), layers.LSTM(2, return_sequences=True)])
+def test_outputs_carry_their_masks(after):
+    x = keras.Input((3,), dtype="int32")
+    y = layers.Embedding(4, 2, mask_zero=True)(x)
+    y = y if after is None else after(y)
+    model = keras.Model(x, [layers.GlobalMaxPooling1D()(y), y])
+    pooled, sequence = model(torch.tensor([[1, 2, 0], [3, 0, 0]]))
+    assert not hasattr(pooled, "_keras_mask")
+    assert sequence._keras_mask.tolist() == [[True, True, False], [True, False, False]]
+
+
 def test_a_model_that_is_its_own_subclass():
     class Branched(keras.Model):
         def __init__(self, units):

@@ -9,6 +9,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import kerastorch as keras
 from kerastorch import layers
@@ -66,6 +67,21 @@ def model():
     x = keras.Input((4,))
     y = layers.Dense(3, name="a")(x)
     return keras.Model(x, layers.Dense(2, name="b")(layers.BatchNormalization(name="norm")(y)), name="small")
+
+
+def test_bfloat16_as_keras3_writes_it(tmp_path):
+    layer = layers.Dense(2, dtype="bfloat16")
+    layer.build((None, 3))
+    values = [torch.tensor([[1.5, -2.0], [0.25, 3.0], [0.0, 1e30]]), torch.tensor([0.5, -1.0])]
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        for i, value in enumerate(values):
+            data = value.bfloat16().view(torch.int16).numpy().view("V2")
+            file.create_dataset(f"layers/dense/vars/{i}", data=data).attrs["dtype"] = "bfloat16"
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.load_weights(tmp_path / "w.weights.h5")
+    for weight, value in zip(model.weights, values, strict=True):
+        assert weight.dtype == "bfloat16"
+        torch.testing.assert_close(weight.value.detach(), value.bfloat16())
 
 
 def rewritten(path, changes):

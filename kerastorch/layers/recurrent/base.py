@@ -128,9 +128,25 @@ class RNN(Layer):
             return self._call_chain(x, states, **options)
         outputs = self._over_time()(x, *states, *given, **options)
         if not self.return_state:
-            return outputs
+            return self._zeroed(outputs, mask)
         flat = [outputs[i] for i in range(1 + len(self._state_shapes()))]
-        return [flat[0], *self._packed(flat[1:])]
+        return [self._zeroed(flat[0], mask), *self._packed(flat[1:])]
+
+    @property
+    def _zeroes_afterwards(self) -> bool:
+        backwards = self.go_backwards and self.return_sequences
+        return self.unroll and backwards and self.zero_output_for_mask
+
+    def _zeroed(self, output: Any, mask: Any) -> Any:
+        """The output where the layer is unrolled and goes backwards: both Kerases then set steps to 0 by the mask in the
+        order of the inputs, though the outputs stand in the other."""
+        if mask is None or not self._zeroes_afterwards:
+            return output
+
+        mask = mask.to(torch.bool)
+        for _ in output_shape_of(self.cell):
+            mask = mask.unsqueeze(-1)
+        return pytree.tree_map(lambda x: torch.where(mask, x, 0.0), output)
 
     def _call_chain(self, x: torch.Tensor, states: list[Any], mask: Any = None, training: Any = None) -> Any:
         """As `call`: each cell of a stack goes over all steps of what the one below it has put out."""
@@ -243,7 +259,8 @@ class RNN(Layer):
         return fit and not (self.stateful or self._num_constants or self._nested_inputs)
 
     def _loop_options(self) -> dict[str, Any]:
-        return {"time_major": self.time_major, "zero_output_for_mask": self.zero_output_for_mask}
+        zeroes = self.zero_output_for_mask and not self._zeroes_afterwards
+        return {"time_major": self.time_major, "zero_output_for_mask": zeroes}
 
     def _cell_parameters(self) -> tuple[str, ...]:
         import inspect

@@ -110,8 +110,8 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if axis is not None:
         result["axis"] = axis
     for key in ("activation", "recurrent_activation"):
-        if isinstance(result.get(key), str) and result[key] in _ACTIVATIONS:
-            result[key] = _ACTIVATIONS[result[key]]
+        if isinstance(result.get(key), str):
+            result[key] = _ACTIVATIONS.get(result[key], result[key])
     return result
 
 

@@ -1,7 +1,7 @@
-"""Damaged and nonsensical model files, thousands of them: `python -m tests.saving.fuzz 20000 [first seed]`.
+"""Damaged and nonsensical model files, thousands of them: `python -m tests.saving.fuzz 20000`.
 
-Each mutant is made from its seed alone. They are loaded in forked processes with bounded memory, so that a crash, a hang
-or a huge allocation is seen and told with the seed that causes it.
+First damage at each structure of the files: a cut, and bytes changed; then what Hypothesis makes of their configs and bytes.
+Each mutant is loaded in a forked process with bounded memory, so that a crash, a hang or a huge allocation is seen and told.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import io
 import json
 import os
-import random
+import re
 import resource
 import select
 import signal
@@ -21,12 +21,14 @@ import time
 import traceback
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import torch
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 import kerastorch as keras
 from kerastorch import layers
@@ -90,7 +92,62 @@ def samples() -> list[tuple[str, bytes]]:
     return found
 
 
-# Mutants
+_STRUCTURES = (
+    "small_only", "small.weights", "model__nested", "model__dict_io", "model__mini_transformer", "Bidirectional__lstm_concat",
+    "TextVectorization", "model__intermediate", "k0dragonn", "k1deeplift.tal",
+)  # fmt: skip
+"""How the names of the files begin, of every form and era, that are damaged at each structure."""
+
+
+# Damage at each structure
+
+_SIGNATURES = re.compile(
+    rb"\x89HDF|TREE|HEAP|SNOD|OHDR|OCHK|GCOL|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FSHD|FSSE|SMTB|FADB|FAHD|EADB|EAHD|PK\x01\x02|PK\x03\x04|PK\x05\x06"
+)
+
+
+def structures(data: bytes) -> list[int]:
+    """Where the parts of an HDF5 file or of a zip archive begin: headers, trees, heaps, tables, attributes, values."""
+    found = {match.start() for match in _SIGNATURES.finditer(data)}
+    start = data.find(b"\x89HDF")  # also within an archive, where it is not packed
+    if start >= 0:
+        with h5py.File(io.BytesIO(data[start:]), "r") as file:
+            for place in _addresses(file):
+                found.add(start + place)
+    return sorted(place for place in found if place < len(data))
+
+
+def _addresses(file: h5py.File) -> Iterator[int]:
+    objects = [file]
+    file.visititems(lambda _, x: objects.append(x))
+    data = bytes(file.id.get_file_image())
+    for x in objects:
+        yield h5py.h5o.get_info(x.id).addr
+        for name in x.attrs:
+            yield data.find(name.encode() + b"\0")
+        if isinstance(x, h5py.Dataset) and x.id.get_offset() is not None:
+            yield x.id.get_offset()
+
+
+_OFFSETS = (0, 1, 4, 5, 8, 12, 16, 24)
+"""Of the bytes of a structure that are changed: versions, counts, sizes and addresses stand there."""
+
+
+def damaged(data: bytes) -> Iterator[bytes]:
+    """The file cut at each of its structures, within its first bytes and at its end, and with bytes of it changed."""
+    for place in structures(data):
+        yield data[:place]
+        yield data[: place + 6]
+        for offset in _OFFSETS:
+            if place + offset < len(data):
+                made = bytearray(data)
+                made[place + offset] ^= 0xFF if offset % 2 else 0x01
+                yield bytes(made)
+        yield data[: place + 8] + b"\xff" * 8 + data[place + 16 :]
+        yield data[: place + 8] + bytes(8) + data[place + 16 :]
+
+
+# Nonsense
 
 _NASTY: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 10**9, 10**18, -(10**18), 2**31, 2**63, 0.5, -0.0, 1e308, float("nan"), float("inf"), "",
@@ -101,64 +158,64 @@ _NASTY: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def mutated_json(value: Any, rng: random.Random) -> Any:
-    """The value with one to three of its parts replaced, dropped, doubled, nested or exchanged."""
-    value = copy.deepcopy(value)
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        places = list(_places(value))
-        if not places:
-            break
-        holder, key = rng.choice(places)
-        action = rng.randrange(8)
-        if action <= 3:
-            holder[key] = copy.deepcopy(rng.choice(_NASTY))
-        elif action == 4:
-            del holder[key]
-        elif action == 5 and isinstance(holder, list):
-            holder.insert(key, copy.deepcopy(holder[key]))
-        elif action == 5:
-            holder[str(rng.choice(("x", "name", "class_name", f"{key}s", "weights", "input_shape")))] = holder[key]
-        elif action == 6:
-            other, there = rng.choice(places)
-            holder[key] = copy.deepcopy(other[there]) if there in _keys(other) else None
-        else:
-            holder[key] = rng.choice(([holder[key]], {"config": holder[key]}, str(holder[key])))
-    return value
+_VALUES = st.recursive(
+    st.sampled_from(_NASTY) | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=6,
+)
 
 
 def _keys(holder: Any) -> Any:
     return holder if isinstance(holder, dict) else range(len(holder))
 
 
-def _places(value: Any) -> Any:
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     for key in list(_keys(value)):
         yield value, key
         if isinstance(value[key], (dict, list)):
             yield from _places(value[key])
 
 
-def _mutated_bytes(data: bytes, rng: random.Random) -> bytes:
-    made = bytearray(data)
-    action = rng.randrange(6)
-    if action == 0:
-        return bytes(made[: rng.randrange(len(made))])
-    for _ in range(rng.choice((1, 1, 2, 8, 64))):
-        at = rng.randrange(len(made))
-        if rng.random() < 0.5:  # most of what HDF5 and zip say of themselves stands at the ends
-            at = rng.choice((at % 4096, len(made) - 1 - at % 2048)) % len(made)
-        if action == 1:
-            made[at] = rng.randrange(256)
-        elif action == 2:
-            made[at] ^= 1 << rng.randrange(8)
-        elif action == 3:
-            made[at : at + 8] = rng.choice((b"\xff" * 8, bytes(8), b"\xff\xff\xff\x7f" + bytes(4)))
-        elif action == 4:
-            made[at : at + rng.randrange(1, 64)] = b""
+@st.composite
+def configs(draw: Any, config: Any) -> Any:
+    """The config with one to three of its parts replaced, dropped, doubled, nested or exchanged."""
+    config = copy.deepcopy(config)
+    for _ in range(draw(st.integers(1, 3))):
+        places = list(_places(config))
+        if not places:
+            break
+        holder, key = draw(st.sampled_from(places))
+        action = draw(st.sampled_from(("replace", "replace", "replace", "drop", "double", "nest", "exchange")))
+        if action == "replace":
+            holder[key] = copy.deepcopy(draw(_VALUES))
+        elif action == "drop":
+            del holder[key]
+        elif action == "double" and isinstance(holder, list):
+            holder.insert(key, copy.deepcopy(holder[key]))
+        elif action == "double":
+            holder[draw(st.sampled_from(("x", "name", "class_name", "weights", "input_shape")))] = holder[key]
+        elif action == "nest":
+            holder[key] = draw(st.sampled_from(([holder[key]], {"config": holder[key]}, str(holder[key]))))
         else:
-            made[at:at] = rng.randbytes(rng.randrange(1, 64))
-        if not made:
-            return b""
-    return bytes(made)
+            other, there = draw(st.sampled_from(places))
+            holder[key] = copy.deepcopy(other[there]) if there in _keys(other) else None
+    return config
+
+
+@st.composite
+def mutants(draw: Any, files: list[tuple[str, bytes]]) -> tuple[str, bytes]:
+    """(name, contents) of a file with another config, or with bytes put in the place of others."""
+    name, data = draw(st.sampled_from(files))
+    has_config = not name.endswith((".weights.h5", "_only.h5", ".yaml"))
+    if has_config and draw(st.integers(0, 3)):
+        held = (
+            (lambda data, change: json.dumps(change(json.loads(data))).encode()) if name.endswith(".json") else _in_h5
+        )
+        return name, (_in_zip if name.endswith(".keras") else held)(data, lambda config: draw(configs(config)))
+    for _ in range(draw(st.integers(1, 4))):
+        at, gone = draw(st.integers(0, len(data))), draw(st.sampled_from((0, 1, 8)) | st.integers(0, 64))
+        data = data[:at] + draw(st.binary(max_size=16)) + data[at + gone :]
+    return name, data
 
 
 def _in_h5(data: bytes, change: Callable[[Any], Any]) -> bytes:
@@ -176,22 +233,6 @@ def _in_zip(data: bytes, change: Callable[[Any], Any]) -> bytes:
             content = source.read(name)
             target.writestr(name, json.dumps(change(json.loads(content))) if name == "config.json" else content)
     return made.getvalue()
-
-
-def mutant(seed: int, files: list[tuple[str, bytes]]) -> tuple[str, bytes]:
-    """The damaged file of that number."""
-    rng = random.Random(seed)
-    name, data = files[seed % len(files)]
-    has_config = not name.endswith((".weights.h5", "_only.h5", ".yaml"))
-    if not has_config or rng.random() < 0.4:
-        return name, _mutated_bytes(data, rng)
-
-    def change(config: Any) -> Any:
-        return mutated_json(config, rng)
-
-    if name.endswith(".json"):
-        return name, json.dumps(change(json.loads(data))).encode()
-    return name, (_in_zip if name.endswith(".keras") else _in_h5)(data, change)
 
 
 # Loading them
@@ -225,85 +266,95 @@ def load(name: str, data: bytes, folder: str, targets: dict[str, Any]) -> str:
     return "loaded"
 
 
-def _child(seeds: range, files: list[tuple[str, bytes]], pipe: int) -> None:
-    torch.set_num_threads(1)
+def _in_child(batch: list[tuple[str, bytes]], targets: dict[str, Any], pipe: int) -> None:
+    """Loads a batch, and tells what came of each, a line each."""
     with open("/proc/self/statm") as statm:
         used = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-    targets = {"small": _small(), "mixed": _mixed()}
     with tempfile.TemporaryDirectory() as folder, os.fdopen(pipe, "w", buffering=1) as told:
-        for seed in seeds:
-            told.write(f"{seed} begun\n")
-            name, data = mutant(seed, files)
+        for name, data in batch:
             try:
-                result = load(name, data, folder, targets)
+                said = load(name, data, folder, targets)
             except BaseException as error:
                 trace = traceback.format_exc().strip().splitlines()
                 place = next((x.strip() for x in reversed(trace) if "/kerastorch/" in x), "")
-                result = f"BAD {name}: {type(error).__name__}: {str(error)[:150]!r} {place}"
-            told.write(f"{seed} {result}\n")
+                said = f"BAD {type(error).__name__}: {str(error)[:150]!r} {place}"
+            told.write(f"{said}\n")
 
 
-def run(count: int, first: int = 0, budget: float = 1e9) -> tuple[Counter[str], list[str]]:
-    """Loads mutants `first` to `first + count`, fewer if `budget` seconds are over; what came of them, and the failures."""
-    files = samples()
-    results: Counter[str] = Counter()
-    failures: list[str] = []
-    seed, end, until = first, first + count, time.monotonic() + budget
-    while seed < end and time.monotonic() < until:
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            with contextlib.suppress(BaseException):
-                os.close(reader)
-                sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-                _child(range(seed, min(end, seed + 500)), files, writer)
-            os._exit(0)
-        os.close(writer)
-        seed, result = _watch(reader, pid, seed, results, failures, until)
-        if result:
-            failures.append(f"seed {seed}: {files[seed % len(files)][0]}: {result}")
-        seed += 1
+def isolated(batch: list[tuple[str, bytes]], targets: dict[str, Any]) -> list[str]:
+    """What came of loading each in a forked process; it begins with BAD where that is not allowed. Shorter than the batch
+    where the process was ended by the last one told of."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+            _in_child(batch, targets, writer)
+        os._exit(0)
+    os.close(writer)
+    text, hung = b"", False
+    while text.count(b"\n") < len(batch):
+        ready, _, _ = select.select([reader], [], [], PATIENCE)
+        chunk = os.read(reader, 65536) if ready else b""
+        hung = not ready
+        if not chunk:
+            break
+        text += chunk
+    os.close(reader)
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    said = text.decode("utf-8", "replace").split("\n")[:-1]
+    if len(said) < len(batch):
+        said.append(f"BAD took more than {PATIENCE} seconds" if hung else f"BAD ended the process (status {status})")
+    return said
+
+
+def nonsense(files: list[tuple[str, bytes]], count: int) -> list[tuple[str, bytes]]:
+    """That many mutants of Hypothesis's, the same each time."""
+    made: list[tuple[str, bytes]] = []
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(mutants(files))
+    def collect(mutant: tuple[str, bytes]) -> None:
+        made.append(mutant)
+
+    collect()
+    return made
+
+
+def run(count: int, share: int = 1) -> tuple[Counter[str], list[str]]:
+    """Loads the mutants at each structure of some files, one in `share` of them, and Hypothesis's, `count` in all; what came
+    of them, and the failures, each with where the mutant lies."""
+    torch.set_num_threads(1)
+    files, targets = samples(), {"small": _small(), "mixed": _mixed()}
+    binary = [(name, data) for name, data in files if name.endswith((".h5", ".keras"))]
+    chosen = [file for file in binary if file[0].startswith(_STRUCTURES)]
+    batch = [(name, made) for name, data in chosen for made in damaged(data)][::share]
+    results, failures = Counter({"(at structures)": len(batch)}), []
+    batch += nonsense(files, max(count - len(batch), 1))
+    while batch:
+        said = isolated(batch[:500], targets)
+        for outcome, (name, data) in zip(said, batch, strict=False):
+            results["failed" if outcome.startswith("BAD") else outcome] += 1
+            if outcome.startswith("BAD"):
+                path = Path(tempfile.gettempdir()) / f"fuzz-{len(failures)}-{name}"
+                path.write_bytes(data)
+                failures.append(f"{outcome}: {path}")
+        batch = batch[len(said) :]
     return results, failures
 
 
-def _watch(
-    reader: int, pid: int, seed: int, results: Counter[str], failures: list[str], until: float
-) -> tuple[int, str]:
-    """Reads what a child tells until it ends; the last seed that it began, and why it ended if that was a failure."""
-    text, hung, begun = b"", False, False
-    while True:
-        ready, _, _ = select.select([reader], [], [], PATIENCE)
-        chunk = os.read(reader, 65536) if ready else b""
-        if not chunk:
-            hung = not ready
-            break
-        text += chunk
-        *lines, text = text.split(b"\n")
-        for line in lines:
-            number, _, said = line.decode("utf-8", "replace").partition(" ")
-            seed, begun = int(number), said == "begun"
-            if not begun:
-                results[said if not said.startswith("BAD") else "failed"] += 1
-                if said.startswith("BAD"):
-                    failures.append(f"seed {seed}: {said[4:]}")
-        if time.monotonic() > until:
-            begun = False
-            break
-    os.close(reader)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    if hung:
-        return seed, f"took more than {PATIENCE} seconds"
-    return seed, f"ended the process (status {status})" if begun else ""
-
-
 if __name__ == "__main__":
-    total, start = int(sys.argv[1]), time.monotonic()
-    found, wrong = run(
-        total, int(sys.argv[2]) if len(sys.argv) > 2 else 0, float(os.environ.get("FUZZ_SECONDS", "1e9"))
-    )
-    print(f"{sum(found.values())} files in {time.monotonic() - start:.0f} s: {dict(found.most_common())}")
+    start = time.monotonic()
+    found, wrong = run(int(sys.argv[1]))
+    print(f"{found.total() - found['(at structures)']} files in {time.monotonic() - start:.0f} s: {dict(found)}")
     print("\n".join(wrong) or "no failures")
     sys.exit(bool(wrong))

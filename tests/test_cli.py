@@ -321,6 +321,40 @@ def test_convert_refuses(file, tmp_path, name, options, message):
     assert [p.name for p in tmp_path.iterdir()] == ["m.h5"]
 
 
+@pytest.mark.parametrize("form", ["h5", "keras", "weights.h5", "py", "pt2"])
+def test_convert_says_where_it_cannot_write(file, tmp_path, capsys, form):
+    (tmp_path / f"taken.{form}").mkdir()
+    for out, says in ((f"gone/m.{form}", "no folder"), (f"taken.{form}", "is a directory")):
+        status, _, err = run(capsys, "convert", file, tmp_path / out)
+        assert status == 1 and says in err and err.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.h5", f"taken.{form}"]
+
+
+def test_convert_keeps_the_weights_beside_a_source(file, tmp_path, capsys):
+    (tmp_path / "out.pt").write_text("mine")
+    status, _, err = run(capsys, "convert", file, tmp_path / "out.py", "--keep")
+    assert status == 1 and "out.pt exists" in err and (tmp_path / "out.pt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("empty.h5", "is empty"),
+        ("ckpt", "checkpoint"),
+        ("ckpt.index", "checkpoint"),
+        ("saved_model.pb", "SavedModel"),
+        ("only.weights.h5", "weights only"),
+        ("none.h5", "No file"),
+    ],
+)
+def test_what_is_no_model_is_named(model, tmp_path, capsys, name, says):
+    for made in ("empty.h5", "ckpt.index", "saved_model.pb"):
+        (tmp_path / made).write_bytes(b"" if made == "empty.h5" else b"data")
+    model.save_weights(tmp_path / "only.weights.h5")
+    status, _, err = run(capsys, "convert", tmp_path / name, tmp_path / "out.h5")
+    assert status == 1 and says in err and err.count("\n") == 1
+
+
 def test_convert_leaves_what_is_there(file, tmp_path, capsys):
     (tmp_path / "out.h5").write_text("mine")
     status, _, err = run(capsys, "convert", file, tmp_path / "out.h5", "--keep")

@@ -50,6 +50,13 @@ def _remove_abandoned(folder: Path, stem: str) -> None:
 
 
 def check_overwrite(path: Any, overwrite: bool) -> None:
-    """FileExistsError where a file would be lost against the user's will."""
+    """FileExistsError where a file would be lost against the user's will; IsADirectoryError for a folder and
+    FileNotFoundError for a file in a folder that is not there."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a directory: give the name of a file.")
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"Cannot write {path}: there is no folder {Path(path).parent}. Make it first.")
     if not overwrite and Path(path).exists():
-        raise FileExistsError(f"{path} exists and overwrite=False was given: choose another name, or overwrite=True.")
+        raise FileExistsError(
+            f"{path} exists and is not to be overwritten (overwrite=False, --keep): choose another name, or leave that out."
+        )

@@ -145,7 +145,8 @@ def read_config(file: h5py.File) -> Any:
     """The architecture in a file of a whole model; ValueError where it has none."""
     text = text_attribute(file, "model_config")
     if text is None:
-        kind = "weights only: build the model and call model.load_weights" if is_weights(file) else "no Keras model"
+        weights = is_weights(file) or any(name in file for name in ("layers", "vars", "_layer_checkpoint_dependencies"))
+        kind = "weights only: build the model and call model.load_weights" if weights else "no Keras model"
         raise ValueError(f"No model config found in {file.filename}: the file holds {kind}.")
     return parse_json(text, f"the model_config of {file.filename}")
 

@@ -59,7 +59,8 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
         if isinstance(file, Archive):
             origin, config = archive.read_config(file)
         else:
-            origin, config = h5.read_origin(file), h5.read_config(file)
+            config = h5.read_config(file)
+            origin = h5.read_origin(file)
         with deferred_initialization():
             model = text.model_from_config(config, custom_objects, origin, lambda: _stored_weights(file))
             if not hasattr(model, "layers"):

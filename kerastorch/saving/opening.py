@@ -68,16 +68,24 @@ def open_file(source: Any) -> Iterator[h5py.File | Archive]:
             return
         file.seek(start)
         if not file.read(8).startswith(b"\x89HDF\r\n\x1a\n"):
-            raise OSError(
-                f"{name} is neither an HDF5 file nor a .keras archive, or is cut off. "
-                "Expected what model.save('x.h5') or model.save('x.keras') wrote."
+            file.seek(start)
+            what = (
+                "is neither an HDF5 file nor a .keras archive, or is cut off"
+                if file.read(1)
+                else "is empty: cut off, or never written"
             )
+            raise OSError(f"{name} {what}. Expected what model.save('x.h5') or model.save('x.keras') wrote.")
         check_heaps(file, start, name)
         target = source if isinstance(source, (str, os.PathLike)) else file
         yield stack.enter_context(_opened_h5(target, name, h5py))
 
 
 def _check_path(path: Path) -> None:
+    if path.suffix in (".index", ".pb") or (not path.exists() and path.with_name(f"{path.name}.index").exists()):
+        raise OSError(
+            f"{path} belongs to a checkpoint or a SavedModel of TensorFlow, which kerastorch does not read. In TensorFlow make "
+            "the model, load it there, and write it as h5: model.save('model.h5')."
+        )
     if not path.exists():
         raise OSError(f"No file or directory found at {path}.")
     if not path.is_dir():

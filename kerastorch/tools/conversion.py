@@ -64,7 +64,8 @@ def convert(
     """
     path = Path(target)
     form = _form(path)
-    check_overwrite(path, overwrite)
+    for file in (path, path.with_suffix(".pt")) if form == ".py" else (path,):
+        check_overwrite(file, overwrite)
     _check_options(form, dialect, batch)
     if form == ".onnx":
         _require_onnx()

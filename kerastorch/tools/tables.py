@@ -62,7 +62,7 @@ def table(
         placed = [c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(zip(cut, widths, strict=True))]
         return "  ".join(placed).rstrip()
 
-    return [line(head), "  ".join("-" * width for width in widths), *map(line, rows)]
+    return [line(head), "  ".join("-" * width for width in widths).rstrip(), *map(line, rows)]
 
 
 def paragraph(title: str, text: str, indent: int = 12) -> list[str]:

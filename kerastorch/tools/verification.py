@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -115,14 +116,17 @@ def _empty(file: Any, reference: str, tolerance: float, seed: int, inputs: list[
 
 
 def _recorded(ref: Any) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    if not zipfile.is_zipfile(ref):
+        raise NotComparableError(f"{ref} is not there, or no npz: give what numpy.savez wrote.")
     try:
         with np.load(ref, allow_pickle=False) as data:
-            arrays = {key: data[key] for key in data.files if key.startswith(("in_", "out_"))}
+            names = data.files
+            arrays = {key: data[key] for key in names if key.startswith(("in_", "out_"))}
     except (OSError, ValueError) as error:
         raise NotComparableError(f"Cannot read {ref} as npz: {error}.") from error
     inputs = [arrays[f"in_{i}"] for i in range(len(arrays)) if f"in_{i}" in arrays]
     if not inputs or "out_0" not in arrays:
-        raise NotComparableError(f"{ref} should hold in_0, in_1 ... and out_0, out_1 ...; it holds {list(arrays)[:8]}.")
+        raise NotComparableError(f"{ref} should hold in_0, in_1 ... and out_0, out_1 ...; it holds {names[:8]}.")
     return inputs, arrays
 
 

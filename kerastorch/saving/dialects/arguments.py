@@ -11,6 +11,8 @@ from kerastorch.saving.origin import Origin
 __all__ = ["arguments"]
 
 _GATED = ("GRU", "GRUCell", "LSTM", "LSTMCell", "ConvLSTM2D", "ConvLSTM2DCell")
+_SLOPED = ("LeakyReLU", "ELU", "ThresholdedReLU")
+"""Layers whose number was an array for some versions before Keras 2.2."""
 
 
 def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, Any]:
@@ -26,6 +28,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         config["resize_in_inference"] = False
     if name == "LeakyReLU" and "negative_slope" in config:
         config["alpha"] = config.pop("negative_slope")
+    if name in _SLOPED:
+        config.update({key: value["value"] for key, value in config.items() if _is_array(value)})
     if name == "BatchNormalization":
         for key in ("renorm", "renorm_clipping", "renorm_momentum"):
             if not config.get(key) or key == "renorm_momentum":
@@ -43,6 +47,10 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
             if key in config:
                 config[key] = _activation(config[key])
     return config
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("type") == "ndarray" and "value" in value
 
 
 def _had_hard_gates(origin: Origin) -> bool:

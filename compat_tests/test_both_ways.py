@@ -118,6 +118,21 @@ def test_file_layout_is_tf_keras_2s(build, tf_keras, tmp_path):
     assert found[0] == found[1]
 
 
+def test_a_layer_of_tf_keras_applications(tf_keras, tmp_path):
+    """tf.keras knows the one of InceptionResNetV2 by a longer name than Keras 3."""
+    from tf_keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    tf_keras.backend.clear_session()
+    a, b = tf_keras.Input((3,)), tf_keras.Input((3,))
+    original = tf_keras.Model([a, b], CustomScaleLayer(0.2)([a, b]))
+    original.save(tmp_path / "m.h5")
+    model = kerastorch.models.load_model(tmp_path / "m.h5", device="cpu")
+    x = random_inputs(model)
+    assert_same(model.predict(x, verbose=0), original.predict(x, verbose=0))
+    model.save(tmp_path / "back.h5")
+    assert_same(tf_keras.models.load_model(tmp_path / "back.h5").predict(x, verbose=0), original.predict(x, verbose=0))
+
+
 @pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
 def test_gradients(build, tf_keras):
     import tensorflow as tf

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from kerastorch import registry
 from kerastorch.initializers import Constant
 from kerastorch.layers.base import Layer
 from kerastorch.nn.regularization import RandomNoise
@@ -83,3 +84,6 @@ class CustomScaleLayer(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The first input's shape."""
         return tuple(input_shape[0])
+
+
+registry.register("layer", CustomScaleLayer, "Custom>CustomScaleLayer")  # as tf.keras writes it

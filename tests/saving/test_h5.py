@@ -205,3 +205,15 @@ def test_a_name_that_begins_like_another_layers_path(tmp_path):
     model.save(tmp_path / "m.h5")
     for a, b in zip(load_model(tmp_path / "m.h5").get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["Custom>CustomScaleLayer", "CustomScaleLayer"])
+def test_the_layer_of_inception_resnet_has_tf_keras_name_in_h5(tmp_path, name):
+    a, b = keras.Input((2,)), keras.Input((2,))
+    keras.Model([a, b], layers.CustomScaleLayer(0.5)([a, b])).save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        text = file.attrs["model_config"]
+        assert text.count('"class_name": "Custom>CustomScaleLayer"') == 1
+        file.attrs["model_config"] = text.replace("Custom>CustomScaleLayer", name)
+    model = load_model(tmp_path / "m.h5")
+    np.testing.assert_array_equal(model.predict([np.ones((1, 2)), np.ones((1, 2))], verbose=0), [[1.5, 1.5]])

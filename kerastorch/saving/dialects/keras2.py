@@ -34,6 +34,9 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
 }
 """Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""
 
+_REGISTERED = {"CustomScaleLayer": "Custom>CustomScaleLayer"}
+"""Layers of tf.keras.applications that tf.keras finds by a longer name only."""
+
 
 def portable(config: Any) -> Any:
     """The config of a model, as JSON has it, in the form that tf.keras 2 and Keras 3 both read."""
@@ -59,6 +62,7 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     if not isinstance(name, str) or not isinstance(inner, Mapping):
         return {key: _portable(value, inside_layer) for key, value in config.items()}
     made = {**config, "config": shared_arguments(name, {key: _portable(value, True) for key, value in inner.items()})}
+    made["class_name"] = _REGISTERED.get(name, name)
     axis = inner.get("axis", 0)
     # Keras 3 drops an `axis` that is not one number, unless it finds the layer by its module.
     if inside_layer or axis is None or (isinstance(axis, (list, tuple)) and len(axis) != 1):

@@ -290,6 +290,10 @@ class Sequence(RecurrentCell):
             return mask is None and self.GATES > 1
         return isinstance(x.shape[0 if self.time_major else 1], int)
 
+    def kernel_takes(self, x: torch.Tensor) -> bool:
+        """Whether the fused kernel has the dtype in which it would compute, on this machine."""
+        return True
+
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch's kernel: the outputs of all steps and the final states, with a leading axis of 1."""
         raise NotImplementedError
@@ -363,7 +367,8 @@ class Sequence(RecurrentCell):
         if mask is not None:
             mask = (mask.squeeze(-1) if mask.dim() == 3 else mask).to(torch.bool)
             mask = mask.flip(axis) if self.go_backwards else mask
-        fused = self.fits_kernel() and not (training and self.recurrent_dropout) and self.can_be_exported(x, mask)
+        fused = self.fits_kernel() and not (training and self.recurrent_dropout)
+        fused = fused and self.kernel_takes(x) and self.can_be_exported(x, mask)
         ends = self.return_state or self.batch_size is not None
         if fused and mask is None:
             output, states = self.run_kernel(x, states, training)
@@ -459,6 +464,15 @@ class SimpleRNN(Sequence, SimpleRNNCell):
 
 class LSTM(Sequence, LSTMCell):
     """An LSTM; torch's kernel where the activations are tanh and sigmoid. Two final states: h and c."""
+
+    def kernel_takes(self, x: torch.Tensor) -> bool:
+        """False where torch.lstm would raise: in half precision on processors for which oneDNN has no such LSTM."""
+        if x.device.type != "cpu":
+            return True
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        if dtype == torch.bfloat16:
+            return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return dtype != torch.float16 or torch.ops.mkldnn._is_mkldnn_fp16_supported()
 
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.lstm."""

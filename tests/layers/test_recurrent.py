@@ -328,3 +328,14 @@ def test_cudnn_weights(layer, gates):
     new(x)
     new.set_weights([*turned, bias[:12] + bias[12:] if gates == 4 else bias.reshape(2, 9)])
     torch.testing.assert_close(old(x), new(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_autocast_on_any_processor(layer, dtype):
+    x = torch.linspace(-1, 1, 40).reshape(2, 5, 4)
+    model = keras.Sequential([keras.Input((5, 4)), layer(3)])
+    expected = model(x)
+    with torch.autocast("cpu", dtype):
+        got = model(x)
+    assert torch.allclose(got.float(), expected, atol=0.02)

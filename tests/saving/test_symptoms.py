@@ -389,32 +389,6 @@ def test_24_the_hard_sigmoid_is_that_of_keras_2(version, written):
     assert model.layers[0].reset_after is False
 
 
-@pytest.mark.parametrize(
-    ("cls", "argument", "wanted"),
-    [
-        ("LeakyReLU", "alpha", [-0.25, 2]),
-        ("ELU", "alpha", [0.25 * np.expm1(-1), 2]),
-        ("ThresholdedReLU", "theta", [0, 2]),
-    ],
-)
-def test_a_number_that_keras_2_1_wrote_as_an_array(cls, argument, wanted):
-    config = {argument: {"type": "ndarray", "value": 0.25}, "batch_input_shape": [None, 2]}
-    model = model_from_json(sequential((cls, config), version="2.1.3"))
-    np.testing.assert_allclose(model.predict(np.array([[-1.0, 2.0]]), verbose=0), [wanted], rtol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["int32", "int64"])
-def test_an_embedding_of_keras_2_0_is_of_floats(tmp_path, dtype):
-    """There the dtype was that of the numbers that are looked up."""
-    config = {"name": "e", "input_dim": 4, "output_dim": 2, "dtype": dtype, "batch_input_shape": [None, 3]}
-    table = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
-    text = sequential(("Embedding", config), version="2.0.2")
-    path = write(tmp_path / "m.h5", text, {"e": {"e/embeddings:0": table}}, "2.0.2")
-    model = load_model(path)
-    assert model.layers[0].dtype == "float32"
-    np.testing.assert_array_equal(model.predict(np.array([[0, 3, 1]]), verbose=0), table[[[0, 3, 1]]])
-
-
 # Others
 
 

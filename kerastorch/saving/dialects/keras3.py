@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastorch.saving.dialects.arguments import arguments
+from kerastorch.saving.dialects.keras1_arguments import merging
 from kerastorch.saving.dialects.operations import is_operation, read_operation
 from kerastorch.saving.origin import Origin
 
@@ -20,6 +21,8 @@ _AUGMENTING = (
     "Resizing", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization",
 )  # fmt: skip
 _FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
+_RENAMED = {"Container": "Model", "Network": "Model", "UnifiedLSTM": "LSTM", "UnifiedGRU": "GRU"}
+"""Classes of Keras 2.0 to 2.2, and of the first tf.keras 2, by their later names."""
 _BESIDE = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
 
 
@@ -45,6 +48,12 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
         return list(inner["keras_history"])
     if name is None:
         return {key: canonical(value, origin) for key, value in config.items()}
+    if name == "Merge" and isinstance(inner, Mapping) and _is_keras1_merge(inner) and origin.minor < (2, 2):
+        made = merging(inner)
+        named = {key: inner[key] for key in ("name", "trainable") if key in inner}
+        return _mapping({**config, **made, "config": {**made["config"], **named}}, origin)
+    if name in _RENAMED and isinstance(inner, Mapping) and ("layers" in inner) == (_RENAMED[name] == "Model"):
+        return _mapping({**config, "class_name": _RENAMED[name]}, origin)
     if is_operation(config):
         return read_operation(config)
     registered, module = config.get("registered_name"), str(config.get("module") or "")
@@ -62,6 +71,11 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
     if "inbound_nodes" in config:
         result["inbound_nodes"] = [_node(canonical(node, origin), name) for node in config["inbound_nodes"]]
     return result
+
+
+def _is_keras1_merge(config: Mapping[str, Any]) -> bool:
+    """Whether this is what Keras 1's Merge was called with: Keras 2.0 and 2.1 still had it."""
+    return "mode" in config and "mode_type" in config and "layers" not in config
 
 
 def _is_drawn_by_keras3(config: Mapping[str, Any]) -> bool:

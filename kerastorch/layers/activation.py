@@ -62,6 +62,8 @@ class LeakyReLU(_Pointwise):
     Keras: tf.keras.layers.LeakyReLU; torch: functional.leaky_relu.
     """
 
+    casts_integers = True
+
     def __init__(self, alpha: Any = 0.3, **kwargs: Any) -> None:
         alpha = kwargs.pop("negative_slope", alpha)
         super().__init__(**kwargs)

@@ -149,7 +149,7 @@ class AdditiveAttention(_ScoreAttention):
 
     def build(self, input_shape: Any) -> None:
         """Makes scale for inputs whose last axis is known."""
-        self._check(input_shape, None)
+        self._check(input_shape if _are_shapes(input_shape) else [input_shape], None)
         size = input_shape[-1][-1]
         if self.use_scale:
             if size is None:
@@ -164,3 +164,7 @@ class AdditiveAttention(_ScoreAttention):
     def _scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         both = torch.tanh(query.unsqueeze(-2) + key.unsqueeze(-3))
         return (both * self.scale.value if self.use_scale else both).sum(-1)
+
+
+def _are_shapes(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and all(isinstance(shape, (list, tuple)) for shape in x)

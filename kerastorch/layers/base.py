@@ -64,6 +64,8 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
     """
 
     supports_masking = False
+    casts_integers = False
+    """Whether inputs of whole numbers are cast to the layer's dtype as well, as some layers of tf.keras do."""
 
     def __init__(
         self, trainable: bool = True, name: str | None = None, dtype: Any = None, dynamic: bool = False, **kwargs: Any
@@ -117,7 +119,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
 
     def compute_output_dtype(self, input_dtype: str) -> str:
         """The dtype of the outputs for that of the (first) input: floats are cast to the layer's own."""
-        return self.compute_dtype if "float" in input_dtype else input_dtype
+        return self.compute_dtype if "float" in input_dtype or self.casts_integers else input_dtype
 
     # Names
 
@@ -344,7 +346,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
     def _cast(self, structure: Any) -> Any:
         """NumPy arrays become tensors; floating ones get the layer's compute dtype."""
         if isinstance(structure, torch.Tensor):
-            if not structure.is_floating_point() or "float" not in self._compute_dtype:
+            if "float" not in self._compute_dtype or not (structure.is_floating_point() or self.casts_integers):
                 return structure
             dtype = torch_dtype(self._compute_dtype)
             if structure.dtype == dtype:

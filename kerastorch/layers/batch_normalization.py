@@ -42,6 +42,7 @@ class BatchNormalization(AffineMixin, Layer):
     """
 
     supports_masking = True
+    casts_integers = True
 
     def __init__(
         self,

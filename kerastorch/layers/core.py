@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import standardize_dtype
@@ -129,6 +131,7 @@ class Dense(Layer):
     """
 
     supports_masking = True
+    casts_integers = True
 
     def __init__(
         self,
@@ -313,8 +316,8 @@ class Identity(Layer):
     """What goes in comes out, without its mask, as in tf.keras 2. Keras: tf.keras.layers.Identity; torch: nn.Identity."""
 
     def call(self, inputs: Any) -> Any:
-        """The inputs."""
-        return inputs
+        """The inputs, as tensors of their own: a mask belongs to the tensor that carries it."""
+        return pytree.tree_map(lambda x: x if isinstance(x, np.ndarray) else x.view_as(x), inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

@@ -113,10 +113,7 @@ class _HeadedAttention(Layer):
                 ("constraint", constraints),
             ):
                 options[f"{part}_{key}"] = _fresh(kind, getattr(self, f"{part}_{key}"))
-        made = _Projection(
-            inner, outer, self.use_bias, name=name, dtype=self._policy, activity_regularizer=self.activity_regularizer,
-            **kwargs, **options,
-        )  # fmt: skip
+        made = _Projection(inner, outer, self.use_bias, name=name, dtype=self._policy, **kwargs, **options)
         with name_scope(name):
             made.build()
         return made

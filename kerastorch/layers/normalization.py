@@ -114,6 +114,7 @@ class LayerNormalization(AffineMixin, Layer):
     """
 
     supports_masking = True
+    casts_integers = True
 
     def __init__(
         self,
@@ -304,6 +305,7 @@ class UnitNormalization(Layer):
     """
 
     supports_masking = True
+    casts_integers = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -340,6 +342,7 @@ class SpectralNormalization(Wrapper):
                 f"{power_iterations}."
             )
         self.power_iterations = power_iterations
+        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Any) -> None:
         """Builds the layer, and vector_u."""
@@ -362,6 +365,10 @@ class SpectralNormalization(Wrapper):
         kernel = self.kernel.value
         inputs = self.power(inputs, kernel) if training is None else self.power(inputs, kernel, bool(training))
         return self.layer(inputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The wrapped layer's."""
+        return self.layer.compute_mask(inputs, mask)
 
     def _saved_variables(self) -> dict[str, Variable]:
         assert isinstance(self.kernel, Variable)

@@ -227,7 +227,8 @@ class UpSampling2D(UpSampling):
 
     interpolation: 'nearest', 'bilinear', 'bicubic', 'area', 'lanczos3', 'lanczos5', 'gaussian' or 'mitchellcubic', as
     `tf.image.resize` computes them.
-    Raises ValueError for another. Keras: tf.keras.layers.UpSampling2D; torch: nn.Upsample for the first two and 'area'.
+    Raises NotImplementedError for another, as tf.keras does.
+    Keras: tf.keras.layers.UpSampling2D; torch: nn.Upsample for the first two and 'area'.
     """
 
     rank = 2
@@ -246,7 +247,11 @@ class UpSampling2D(UpSampling):
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
     ) -> None:
         super().__init__(size=size, data_format=data_format, **kwargs)
-        self.interpolation = self._choice("interpolation", interpolation, self._interpolations)
+        if str(interpolation).lower() not in self._interpolations:
+            raise NotImplementedError(
+                f"UpSampling2D '{self.name}': interpolation must be one of {self._interpolations}, got {interpolation!r}."
+            )
+        self.interpolation = interpolation.lower()
 
     def _module(self) -> nn.Module:
         if self.interpolation in ("nearest", "area"):

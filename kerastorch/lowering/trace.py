@@ -174,8 +174,9 @@ class ModelTracer(fx.Tracer):
                 x.__dict__["_keras_mask"] = mask
 
     def cast(self, proxy: fx.Proxy, layer: Layer, dtype: str) -> fx.Proxy:
-        """The proxy in the layer's dtype, where a floating one has another."""
-        if "float" not in dtype or "float" not in layer.compute_dtype or dtype == layer.compute_dtype:
+        """The proxy in the layer's dtype, where one that it casts has another."""
+        wanted = "float" in dtype or (layer.casts_integers and dtype != "string")
+        if not wanted or "float" not in layer.compute_dtype or dtype == layer.compute_dtype:
             return proxy
         cast = proxy.to(torch_dtype(layer.compute_dtype))
         if "_keras_mask" in proxy.__dict__:

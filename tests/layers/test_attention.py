@@ -193,3 +193,17 @@ def test_reversible_embedding_goes_both_ways():
     untied = L.ReversibleEmbedding(7, 4, tie_weights=False)
     untied(ids)
     assert [v.shape for v in untied.weights] == [(7, 4), (4, 7)]
+
+
+def test_additive_attention_wants_a_list():
+    with pytest.raises(ValueError, match="must be called on a list of inputs"):
+        keras.layers.AdditiveAttention()(keras.Input((4, 3)))
+
+
+def test_the_activity_of_multi_head_attention_counts_once():
+    """As in tf_keras 2.21, whose inner layers do not look at the regularizer that they are given."""
+    x = keras.Input((4, 6))
+    layer = keras.layers.MultiHeadAttention(2, 3, activity_regularizer="l2")
+    model = keras.Model(x, layer(x, x))
+    y = model(torch.ones(2, 4, 6))
+    torch.testing.assert_close(torch.stack(model.losses), 0.01 * torch.sum(y**2).reshape(1) / 2)

@@ -184,3 +184,39 @@ def test_code_in_a_config_never_runs():
         config = {"name": "bad", "function": function, "function_type": "lambda", "module": "os"}
         with pytest.raises(ValueError, match="not taken from a config"):
             layers.Lambda.from_config(config)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Dense(2),
+        lambda: layers.BatchNormalization(),
+        lambda: layers.LayerNormalization(),
+        lambda: layers.UnitNormalization(),
+        lambda: layers.LeakyReLU(),
+    ],
+)
+def test_who_casts_integers(make, dtype):
+    layer, data = make(), np.array([[0, 1, 1]], dtype)
+    x = keras.Input((3,), dtype=dtype)
+    model = keras.Model(x, layer(x))
+    assert model.outputs[0].dtype == "float32"
+    for got in (model(data), layer(data)):
+        torch.testing.assert_close(got, layer(torch.tensor([[0.0, 1.0, 1.0]])))
+
+
+@pytest.mark.parametrize(
+    ("make", "masked"),
+    [
+        (lambda: keras.layers.Identity(), False),
+        (lambda: keras.layers.SpectralNormalization(keras.layers.Dense(3)), True),
+        (lambda: keras.layers.SpectralNormalization(keras.layers.Conv1D(3, 1)), False),
+    ],
+)
+def test_who_hands_a_mask_on(make, masked):
+    """As tf_keras 2.21: a masked step repeats the output before it."""
+    x = keras.Input((2, 3))
+    y = keras.layers.LSTM(2, return_sequences=True)(make()(keras.layers.Masking()(x)))
+    z = keras.Model(x, y)(torch.tensor([[[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]]))
+    assert torch.equal(z[:, 0], z[:, 1]) is masked

@@ -339,3 +339,21 @@ def test_autocast_on_any_processor(layer, dtype):
     with torch.autocast("cpu", dtype):
         got = model(x)
     assert torch.allclose(got.float(), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("cls", ["SimpleRNN", "LSTM", "GRU"])
+def test_bidirectional_regularizes_both_activities(cls):
+    x = keras.Input((4, 3))
+    inner = getattr(keras.layers, cls)(2, activity_regularizer="l2")
+    model = keras.Model(x, keras.layers.Bidirectional(inner, merge_mode=None)(x))
+    forward, backward = model(torch.ones(2, 4, 3))
+    want = [0.01 * torch.sum(y**2) / 2 for y in (forward, backward)]
+    torch.testing.assert_close(sorted(x.item() for x in model.losses), sorted(x.item() for x in want))
+
+
+def test_bidirectional_of_layers_of_two_widths():
+    x = keras.Input((4, 3))
+    inner = keras.layers.LSTM(4, return_sequences=True)
+    other = keras.layers.GRU(3, return_sequences=True, go_backwards=True)
+    model = keras.Model(x, keras.layers.Bidirectional(inner, backward_layer=other)(x))
+    assert model.output_shape == (None, 4, 7) and model(torch.ones(2, 4, 3)).shape == (2, 4, 7)

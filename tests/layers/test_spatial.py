@@ -119,7 +119,6 @@ def test_interpolations(data_format, interpolation, expected):
         (lambda: layers.Cropping1D(2)(torch.zeros(1, 4, 1)), "<= 0"),
         (lambda: layers.Cropping3D()(keras.Input((4, 8, 1))), "ndim=5"),
         (lambda: layers.UpSampling2D(0), "size"),
-        (lambda: layers.UpSampling2D(interpolation="cubic"), "interpolation must be one of 'nearest'"),
         (lambda: layers.UpSampling1D(0), "size"),
     ],
 )
@@ -151,3 +150,11 @@ def test_config(layer, arguments):
 def test_zero_padding_of_steps_takes_keras_3_s_data_format():
     x = torch.ones(1, 2, 3)
     assert layers.ZeroPadding1D(1, data_format="channels_first")(x).shape == (1, 2, 5)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: keras.layers.UpSampling2D(interpolation="cubic"), lambda: keras.layers.Resizing(2, 2, "no")]
+)
+def test_unknown_interpolation(make):
+    with pytest.raises(NotImplementedError, match="interpolation must be one of"):
+        make()

@@ -60,7 +60,7 @@ class Resizing(ImageLayer):
     (batch, height, width, channels), or without batch -> the same with the given height and width, as floats.
     interpolation: 'bilinear', 'nearest', 'bicubic', 'area', 'lanczos3', 'lanczos5', 'gaussian' or 'mitchellcubic'.
     crop_to_aspect_ratio: the middle is resized, undistorted; pad_to_aspect_ratio: with borders of fill_value.
-    Raises ValueError for another interpolation.
+    Raises NotImplementedError for another interpolation, as tf.keras does.
     Keras: tf.keras.layers.Resizing.
     """
 
@@ -82,7 +82,7 @@ class Resizing(ImageLayer):
     ) -> None:
         super().__init__(**kwargs)
         if str(interpolation).lower() not in INTERPOLATIONS:
-            raise ValueError(
+            raise NotImplementedError(
                 f"Resizing '{self.name}': interpolation must be one of {INTERPOLATIONS}, got {interpolation!r}."
             )
         if pad_to_aspect_ratio and crop_to_aspect_ratio:

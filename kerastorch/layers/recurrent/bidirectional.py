@@ -141,7 +141,7 @@ class Bidirectional(Wrapper):
     def _run(layer: Any, inputs: Any, mask: Any, training: Any) -> Any:
         parameters = layer._call_parameters()
         given = {"mask": mask, "training": training}
-        return layer.call(inputs, **{k: v for k, v in given.items() if v is not None and k in parameters})
+        return layer(inputs, **{k: v for k, v in given.items() if v is not None and k in parameters})
 
     def _merge(self, y: Any, z: Any) -> Any:
         if self.merge_mode == "concat":
@@ -174,11 +174,17 @@ class Bidirectional(Wrapper):
             else input_shape
         )
         found = self.forward_layer.compute_output_shape(tuple(shape))
-        output, states = (found[0], list(found[1:])) if self.return_state else (found, [])
+        other = self.backward_layer.compute_output_shape(tuple(shape))
+        states = []
+        if self.return_state:
+            states = [*found[1:], *other[1:]]
+            found, other = found[0], other[0]
+        outputs = [tuple(found)]
         if self.merge_mode == "concat":
-            output = (*output[:-1], output[-1] * 2)
-        outputs = [tuple(output), tuple(output)] if self.merge_mode is None else [tuple(output)]
-        return [*outputs, *states, *states] if len(outputs) > 1 or self.return_state else outputs[0]
+            outputs = [(*found[:-1], found[-1] + other[-1])]
+        elif self.merge_mode is None:
+            outputs = [tuple(found), tuple(other)]
+        return [*outputs, *states] if len(outputs) > 1 or self.return_state else outputs[0]
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """KerasTensors of the outputs' shapes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kerastorch.graph import KerasTensor
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.ops.sizes import NUMBERS, is_flat
@@ -76,6 +77,18 @@ class TFOpLambda(FunctionLayer):
     def argument_names(self) -> tuple[str, ...]:
         """The names of the function's arguments, in order."""
         return parameters(self._implementation) if self._implementation is not None else ()
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """KerasTensors of the shape and dtype that the call would return, found by running it on fake tensors."""
+        try:
+            return super().compute_output_spec(*args, **kwargs)
+        except ValueError:
+            # What stands for open sizes need not fit together, as in `reshape(y, [n, 4, 2])` of y: (4 * n, 2).
+            x, shape = _by_name(("tensor", "shape"), args, kwargs)
+            if self.function != "reshape" or not isinstance(shape, (list, tuple)) or not isinstance(x, KerasTensor):
+                raise
+            sizes = tuple(n if isinstance(n, int) and n >= 0 else None for n in shape)
+            return KerasTensor(sizes, x.dtype)
 
     def _evaluate(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         assert self._implementation is not None

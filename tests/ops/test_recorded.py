@@ -108,3 +108,31 @@ def test_operation(written: dict[str, Any]) -> None:
     want = recorded(f"raw{written['case']}")
     got = pytree.tree_leaves(model(arrays))
     assert_like(got, want[: len(got)])
+
+
+X = torch.tensor([[1.3, -0.7], [2.2, 0.4]])
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "want"),
+    [
+        # Recorded from TensorFlow: the gradient of sum(function(x)).
+        ("math.floordiv", lambda x: (x, 0.5), 0 * X),
+        ("math.floordiv", lambda x: (2.0, x), 0 * X),
+        ("math.floormod", lambda x: (x, 0.5), torch.ones(2, 2)),
+        ("math.floormod", lambda x: (2.0, x), torch.tensor([[-1.0, 3.0], [0.0, -5.0]])),
+    ],
+)
+def test_gradients_of_division(function: str, args: Any, want: torch.Tensor) -> None:
+    x = X.clone().requires_grad_()
+    torch.sum(TFOpLambda(function)(*args(x)) + 0 * x).backward()
+    torch.testing.assert_close(x.grad, want)
+
+
+def test_a_size_in_a_reshape_that_does_not_fit_what_stands_for_open_axes() -> None:
+    x = keras.Input((4, 6))
+    rows = TFOpLambda("linalg.matmul")(TFOpLambda("reshape")(x, [-1, 6]), b=[[1.0, 2.0]] * 6)
+    count = TFOpLambda("unstack")(TFOpLambda("shape")(x))[0]
+    model = keras.Model(x, TFOpLambda("reshape")(rows, [count, 4, 2]))
+    assert model.output_shape == (None, 4, 2)
+    torch.testing.assert_close(model(torch.ones(3, 4, 6)), torch.tensor([6.0, 12.0]).expand(3, 4, 2))

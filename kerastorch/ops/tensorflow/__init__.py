@@ -18,10 +18,10 @@ __all__ = ["find_function", "functions", "raw_function", "with_own_names"]
 @functools.cache
 def functions() -> Table:
     """The functions by TensorFlow's public names, without 'tf.'. (What makes them is imported when one is asked for.)"""
-    from kerastorch.ops.tensorflow import array, image, linalg, math, nn
+    from kerastorch.ops.tensorflow import array, image, linalg, losses, math, nn, segments
 
     table = Table()
-    for part in (array, math, linalg, nn, image):
+    for part in (array, math, segments, linalg, nn, losses, image):
         for name, function in part.TABLE.items():
             table.named(name)(function)
     return table
@@ -30,7 +30,7 @@ def functions() -> Table:
 _OLD_NAMES = {
     "keep_dims": "keepdims", "reduction_indices": "axis", "squeeze_dims": "axis", "dim": "axis", "dimension": "axis",
     "concat_dim": "axis", "filter": "filters", "filters": "filter", "value": "input", "features": "input", "dims": "axis",
-    "strides": "stride", "tensor": "input", "input_tensor": "input", "ksizes": "sizes",
+    "strides": "stride", "tensor": "input", "input_tensor": "input", "ksizes": "sizes", "dilation_rate": "dilations",
 }  # fmt: skip
 """Arguments that TensorFlow 1 named otherwise (tf.compat.v1)."""
 

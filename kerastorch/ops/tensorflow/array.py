@@ -91,6 +91,11 @@ def _reshape(tensor: Any, shape: Any) -> Any:
     return as_tensor(tensor).reshape(size_list(shape))
 
 
+@TABLE.named("keras.backend.batch_flatten")
+def _batch_flatten(x: Any) -> Any:
+    return torch.flatten(as_tensor(x), 1)
+
+
 @TABLE.named("expand_dims")
 def _expand_dims(input: Any, axis: Any = 0) -> Any:
     return torch.unsqueeze(as_tensor(input), axis[0] if isinstance(axis, (list, tuple)) else axis)
@@ -270,7 +275,7 @@ def _boolean_mask(tensor: Any, mask: Any, axis: Any = None) -> Any:
 
 
 @TABLE.named("scatter_nd")
-def _scatter_nd(indices: Any, updates: Any, shape: Any) -> Any:
+def _scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "") -> Any:
     return _tensor_scatter_nd_add(updates.new_zeros(size_list(shape)), indices, updates)
 
 
@@ -280,18 +285,56 @@ def _points(indices: Any) -> tuple[Any, ...]:
 
 
 @TABLE.named("tensor_scatter_nd_add")
-def _tensor_scatter_nd_add(tensor: Any, indices: Any, updates: Any) -> Any:
+def _tensor_scatter_nd_add(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "") -> Any:
     return torch.index_put(tensor, _points(indices), as_tensor(updates, like=tensor), accumulate=True)
 
 
 @TABLE.named("tensor_scatter_nd_sub")
-def _tensor_scatter_nd_sub(tensor: Any, indices: Any, updates: Any) -> Any:
+def _tensor_scatter_nd_sub(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "") -> Any:
     return _tensor_scatter_nd_add(tensor, indices, -as_tensor(updates, like=tensor))
 
 
+@TABLE.named("tensor_scatter_nd_max")
+def _tensor_scatter_nd_max(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "") -> Any:
+    return _tensor_scatter_extreme(tensor, indices, updates, "amax")
+
+
+@TABLE.named("tensor_scatter_nd_min")
+def _tensor_scatter_nd_min(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "") -> Any:
+    return _tensor_scatter_extreme(tensor, indices, updates, "amin")
+
+
+def _tensor_scatter_extreme(tensor: Any, indices: Any, updates: Any, reduce: str) -> Any:
+    places = torch.arange(math.prod(sizes_of(tensor)), device=tensor.device).reshape(sizes_of(tensor))
+    at = places[_points(indices)].reshape([-1])
+    flat = tensor.reshape([-1]).scatter_reduce(0, at, as_tensor(updates, like=tensor).reshape([-1]), reduce)
+    return flat.reshape(sizes_of(tensor))
+
+
+@TABLE.named("identity_n")
+def _identity_n(input: Any) -> Any:
+    return [as_tensor(x) for x in input]
+
+
 @TABLE.named("tensor_scatter_nd_update")
-def _tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any) -> Any:
+def _tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "") -> Any:
     return torch.index_put(tensor, _points(indices), as_tensor(updates, like=tensor))
+
+
+@TABLE.named("reverse_sequence")
+def _reverse_sequence(
+    input: Any, seq_lengths: Any, seq_axis: Any = None, batch_axis: Any = 0, seq_dim: Any = None, batch_dim: Any = None
+) -> Any:
+    axis = seq_axis if seq_axis is not None else seq_dim
+    batch = batch_axis if batch_dim is None else batch_dim
+    lengths = as_tensor(seq_lengths).to(torch.int64)
+    shape = [1] * rank(input)
+    shape[axis] = sizes_of(input)[axis]
+    steps = new(torch.arange, shape[axis], dtype=torch.int64).reshape(shape)
+    shape[axis], shape[batch] = 1, sizes_of(input)[batch]
+    ends = lengths.reshape(shape)
+    at = torch.where(steps < ends, ends - 1 - steps, steps)
+    return torch.gather(input, axis, at + torch.zeros_like(input, dtype=torch.int64))
 
 
 # Order
@@ -357,6 +400,13 @@ def _range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> 
 
 @TABLE.named("linspace")
 def _linspace(start: Any, stop: Any, num: Any, axis: int = 0) -> Any:
+    if is_tensor(start) or is_tensor(stop):
+        like = start if is_tensor(start) else stop
+        start, stop = as_tensor(start, like=like), as_tensor(stop, like=like)
+        axis = axis % (rank(start) + 1)
+        shape = [-1, *[1] * (rank(start) - axis)]
+        part = new(torch.linspace, 0, 1, size_of(num), dtype=dtype_of(like)).reshape(shape)
+        return torch.unsqueeze(start, axis) + torch.unsqueeze(stop - start, axis) * part
     return new(torch.linspace, start, stop, size_of(num), dtype=torch.float32)
 
 

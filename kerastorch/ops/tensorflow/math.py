@@ -23,7 +23,7 @@ from kerastorch.ops.arithmetic import (
     sorted_top_k,
 )
 from kerastorch.ops.table import Table, unary
-from kerastorch.ops.values import apply, as_tensor, dtype_of, is_tensor, rank, sizes_of, to_dtype
+from kerastorch.ops.values import as_tensor, dtype_of, is_tensor, to_dtype
 
 __all__ = ["TABLE"]
 
@@ -106,13 +106,21 @@ def _truediv(x: Any, y: Any) -> Any:
 @TABLE.named("math.floordiv", "floordiv", "floor_div", "math.floor_div", "__operators__.floordiv")
 def _floordiv(x: Any, y: Any) -> Any:
     x, y = _pair(x, y)
-    return operator.floordiv(x, y)
+    return operator.floordiv(_detached(x), _detached(y))
 
 
 @TABLE.named("math.floormod", "math.mod", "floormod", "mod", "__operators__.mod")
 def _floormod(x: Any, y: Any) -> Any:
     x, y = _pair(x, y)
-    return operator.mod(x, y)
+    if not is_tensor(y) or not dtype_of(y).is_floating_point:
+        return operator.mod(x, y)
+    # torch has no derivative for the divisor: minus the whole quotient.
+    quotient = torch.floor(_detached(x) / _detached(y))
+    return operator.mod(x, _detached(y)) - (y - _detached(y)) * quotient
+
+
+def _detached(x: Any) -> Any:
+    return x.detach() if is_tensor(x) else x
 
 
 @TABLE.named("truncatemod", "math.truncatemod")
@@ -208,7 +216,20 @@ def _squared_difference(x: Any, y: Any) -> Any:
 
 @TABLE.named("math.divide_no_nan", "div_no_nan", "math.div_no_nan")
 def _divide_no_nan(x: Any, y: Any) -> Any:
+    like = x if is_tensor(x) else y
+    if not dtype_of(like).is_floating_point:
+        x, y = (to_dtype(as_tensor(a, like=like), torch.float64) for a in (x, y))
     return divide_no_nan(x, y)
+
+
+@TABLE.named("math.reciprocal_no_nan")
+def _reciprocal_no_nan(x: Any) -> Any:
+    return divide_no_nan(1.0, x)
+
+
+@TABLE.named("math.scalar_mul", "scalar_mul")
+def _scalar_mul(scalar: Any, x: Any) -> Any:
+    return _multiply(scalar, x)
 
 
 @TABLE.named("math.multiply_no_nan")
@@ -414,67 +435,3 @@ def _in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 @TABLE.named("math.l2_normalize", "nn.l2_normalize", "linalg.l2_normalize")
 def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:
     return l2_normalize(as_tensor(x), axis, epsilon)
-
-
-@TABLE.named("math.segment_sum")
-def _segment_sum(data: Any, segment_ids: Any) -> Any:
-    last = segment_ids[-1]
-    return _unsorted_segment_sum(data, segment_ids, (last.item() if is_tensor(last) else last) + 1)
-
-
-def _scattered(reduce: str, fill: float, data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    ids = as_tensor(segment_ids).to(torch.int64)
-    inner = rank(data) - rank(ids)
-    data = data.reshape([-1, *sizes_of(data)[rank(ids) :]]) if rank(ids) != 1 else data
-    index = ids.reshape([-1, *[1] * inner]).expand_as(data)
-    empty = data.new_full([num_segments, *sizes_of(data)[1:]], fill)
-    return empty.scatter_reduce(0, index, data, reduce)
-
-
-@TABLE.named("math.unsorted_segment_sum")
-def _unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    return _scattered("sum", 0, data, segment_ids, num_segments)
-
-
-@TABLE.named("math.unsorted_segment_prod")
-def _unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    return _scattered("prod", 1, data, segment_ids, num_segments)
-
-
-@TABLE.named("math.unsorted_segment_max")
-def _unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    return _scattered("amax", _limits(data).min, data, segment_ids, num_segments)
-
-
-@TABLE.named("math.unsorted_segment_min")
-def _unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    return _scattered("amin", _limits(data).max, data, segment_ids, num_segments)
-
-
-@TABLE.named("math.unsorted_segment_mean")
-def _unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    total = _scattered("sum", 0, data, segment_ids, num_segments)
-    count = _scattered("sum", 0, torch.ones_like(data), segment_ids, num_segments)
-    return total / torch.clamp(count, min=1)
-
-
-def _limits(x: Any) -> Any:
-    dtype = dtype_of(x)
-    return torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
-
-
-@TABLE.named("math.confusion_matrix")
-def _confusion_matrix(
-    labels: Any, predictions: Any, num_classes: Any, weights: Any = None, dtype: Any = "int32"
-) -> Any:
-    cell = labels.to(torch.int64) * num_classes + predictions.to(torch.int64)
-    dtype = torch_dtype(dtype)
-    counts = torch.ones_like(cell, dtype=dtype) if weights is None else as_tensor(weights).to(dtype)
-    return _scattered("sum", 0, counts, cell, num_classes * num_classes).reshape([num_classes, num_classes])
-
-
-@TABLE.named("math.bincount")
-def _bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32") -> Any:
-    counted = apply(torch.bincount, arr.reshape([-1]), weights, minlength or 0)
-    counted = counted if maxlength is None else counted[:maxlength]
-    return counted.to(torch_dtype(dtype)) if weights is None else counted.to(dtype_of(weights))

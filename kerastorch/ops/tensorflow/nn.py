@@ -210,6 +210,8 @@ def _pool(
     input: Any, window_shape: Any, pooling_type: str, strides: Any = None, padding: str = "VALID", data_format: Any = None,
     dilations: Any = None,
 ) -> Any:  # fmt: skip
+    if any(n != 1 for n in (dilations if isinstance(dilations, (list, tuple)) else [dilations or 1])):
+        raise NotImplementedError(f"tf.nn.pool: windows with gaps are not supported, got dilations={dilations}.")
     strides = 1 if strides is None else strides
     return pool(pooling_type.lower(), input, window_shape, strides, padding, _last(data_format))
 
@@ -260,6 +262,17 @@ def _moments(x: Any, axes: Any, shift: Any = None, keepdims: Any = False) -> Any
     return [reduced(torch.mean, x, axes, keepdims), reduced(torch.var, x, axes, keepdims, correction=0)]
 
 
+@TABLE.named("nn.weighted_moments")
+def _weighted_moments(x: Any, axes: Any, frequency_weights: Any, keepdims: Any = False) -> Any:
+    weights = as_tensor(frequency_weights, like=x) * torch.ones_like(x)
+    total = reduced(torch.sum, weights, axes, True)
+    mean = reduced(torch.sum, weights * x, axes, True) / total
+    variance = reduced(torch.sum, weights * torch.square(x - mean), axes, True) / total
+    if keepdims:
+        return [mean, variance]
+    return [reduced(torch.sum, y, axes, False) for y in (mean, variance)]
+
+
 @TABLE.named("nn.batch_normalization")
 def _batch_normalization(
     x: Any, mean: Any, variance: Any, offset: Any = None, scale: Any = None, variance_epsilon: float = 0.001
@@ -307,33 +320,15 @@ def _l2_loss(t: Any) -> Any:
     return torch.sum(torch.square(t)) / 2
 
 
-# Losses
-
-
-@TABLE.named("nn.sigmoid_cross_entropy_with_logits")
-def _sigmoid_cross_entropy(labels: Any, logits: Any) -> Any:
-    return F.binary_cross_entropy_with_logits(logits, as_tensor(labels, like=logits), reduction="none")
-
-
-@TABLE.named("nn.softmax_cross_entropy_with_logits")
-def _softmax_cross_entropy(labels: Any, logits: Any, axis: int = -1) -> Any:
-    return -torch.sum(labels * torch.log_softmax(logits, dim=axis), dim=axis)
-
-
-@TABLE.named("nn.sparse_softmax_cross_entropy_with_logits")
-def _sparse_softmax_cross_entropy(labels: Any, logits: Any) -> Any:
-    at = torch.unsqueeze(as_tensor(labels).to(torch.int64), -1)
-    return -torch.squeeze(torch.gather(torch.log_softmax(logits, dim=-1), -1, at), -1)
-
-
-@TABLE.named("nn.log_poisson_loss")
-def _log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = False) -> Any:
-    return torch.exp(log_input) - log_input * targets
-
-
 @TABLE.named("nn.embedding_lookup")
-def _embedding_lookup(params: Any, ids: Any, max_norm: Any = None) -> Any:
-    return gather(params, ids, 0)
+def _embedding_lookup(
+    params: Any, ids: Any, partition_strategy: Any = None, validate_indices: Any = None, max_norm: Any = None
+) -> Any:
+    rows = gather(params, ids, 0)
+    if max_norm is None:
+        return rows
+    length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    return rows * torch.clamp(max_norm / length, max=1.0)
 
 
 @TABLE.named("nn.normalize_moments")

@@ -44,6 +44,9 @@ _RENAMED = {
     "clip_by_value": ("numpy.Clip", {"clip_value_min": "x_min", "clip_value_max": "x_max"}),
 }  # fmt: skip
 
+_DEFAULTS = {"nn.gelu": {"approximate": False}}
+"""What TensorFlow takes where nothing is said, and Keras 3 does not."""
+
 
 def as_operation(layer: Mapping[str, Any]) -> dict[str, Any] | None:
     """The layer of a drawn model's config as a KerasOp of the same name, or None where Keras 3 has no equal operation."""
@@ -112,6 +115,7 @@ def _call(function: str, first: Any, kwargs: dict[str, Any]) -> Call | None:
         return _WITH_AXIS[function], {"axis": kwargs.get("axis", _AXES.get(function))}, [first]
     if function in _RENAMED:
         operation, names = _RENAMED[function]
+        kwargs = {**_DEFAULTS.get(function, {}), **kwargs}
         if set(kwargs) <= set(names):
             return operation, {names[key]: x for key, x in kwargs.items()}, [first]
     other = _OTHERS.get(function)

@@ -9,7 +9,16 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-__all__ = ["KerasTensor", "Node", "Shape", "is_symbolic", "map_tensors", "record_functions_with", "tensors_in"]
+__all__ = [
+    "KerasTensor",
+    "Node",
+    "Shape",
+    "by_key",
+    "is_symbolic",
+    "map_tensors",
+    "record_functions_with",
+    "tensors_in",
+]
 
 Shape = tuple[int | None, ...]
 
@@ -146,10 +155,22 @@ class Node:
 
 
 def tensors_in(structure: Any) -> list[KerasTensor]:
-    """The KerasTensors in nested lists, tuples and dicts, in order."""
+    """The KerasTensors in nested lists, tuples and dicts, in order; the values of a dict by its keys, as both Kerases count."""
     if isinstance(structure, KerasTensor):
         return [structure]
+    if isinstance(structure, (list, tuple)):
+        return [x for part in structure for x in tensors_in(part)]
+    if isinstance(structure, dict):
+        return [x for key in by_key(structure) for x in tensors_in(structure[key])]
     return [x for x in pytree.tree_leaves(structure) if isinstance(x, KerasTensor)]
+
+
+def by_key(structure: dict[Any, Any]) -> list[Any]:
+    """The keys of a dict in the order in which its values count: sorted, where they can be."""
+    try:
+        return sorted(structure)
+    except TypeError:
+        return list(structure)
 
 
 def is_symbolic(structure: Any) -> bool:

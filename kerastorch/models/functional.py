@@ -11,7 +11,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from kerastorch.config import torch_dtype
-from kerastorch.graph import KerasTensor, Node, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
+from kerastorch.graph import KerasTensor, Node, by_key, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
 from kerastorch.layers.base import Layer, structure_version
 from kerastorch.layers.core import Input, InputLayer
 from kerastorch.layers.function import FunctionLayer
@@ -198,14 +198,18 @@ class Functional(Model):
         """The values for the model's inputs, in order, from a value, a list, or a dict by input name."""
         own = self._structure_in
         if isinstance(inputs, dict):
-            names = list(own) if isinstance(own, dict) else [x.name for x in self._graph.inputs]
+            names = by_key(own) if isinstance(own, dict) else [x.name for x in self._graph.inputs]
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ValueError(
                     f"Model '{self.name}': missing data for input(s) {missing}. You passed a data dictionary with keys "
                     f"{list(inputs)}; expected {names}."
                 )
-            return [inputs[name] for name in names]
+            if not isinstance(own, dict):
+                return [inputs[name] for name in names]
+            flat = [isinstance(own[name], KerasTensor) for name in names]
+            parts = ([inputs[name]] if one else _leaves(inputs[name]) for name, one in zip(names, flat, strict=True))
+            return [x for part in parts for x in part]
         if isinstance(own, dict) and isinstance(inputs, (list, tuple)):
             values = list(inputs)
         else:
@@ -468,7 +472,7 @@ def _leaves(structure: Any) -> list[Any]:
     if isinstance(structure, (list, tuple)):
         return [leaf for x in structure for leaf in _leaves(x)]
     if isinstance(structure, dict):
-        return [leaf for x in structure.values() for leaf in _leaves(x)]
+        return [leaf for key in by_key(structure) for leaf in _leaves(structure[key])]
     return [structure]
 
 
@@ -477,7 +481,7 @@ def _parts(symbols: Any, values: Any) -> list[Any]:
     if isinstance(symbols, KerasTensor):
         return [values]
     if isinstance(symbols, dict):
-        return [part for key in symbols for part in _parts(symbols[key], values[key])]
+        return [part for key in by_key(symbols) for part in _parts(symbols[key], values[key])]
     if isinstance(symbols, (list, tuple)):
         return [part for s, v in zip(symbols, values, strict=True) for part in _parts(s, v)]
     return []

@@ -272,6 +272,30 @@ def test_outputs_carry_their_masks(after):
     assert sequence._keras_mask.tolist() == [[True, True, False], [True, False, False]]
 
 
+@pytest.mark.parametrize("file", [None, "m.h5", "m.keras"])
+def test_the_parts_of_dicts_count_by_their_keys(file, tmp_path):
+    """As both Kerases have it: the layers' order, and so the weights', follows the sorted keys."""
+    a, b = keras.Input((4,), name="right"), keras.Input((3,), name="left")
+    outputs = {
+        "sum": layers.Dense(2, name="first")(layers.Concatenate()([a, b])),
+        "raw": layers.Dense(1, name="second")(a),
+    }
+    inner = keras.Model({"z": a, "y": b}, outputs, name="inner")
+    assert [tuple(w.shape) for w in inner.weights] == [(4, 1), (1,), (7, 2), (2,)]
+    assert [x.name for x in inner.inputs] == ["left", "right"]
+    z, y = keras.Input((4,)), keras.Input((3,))
+    found = inner({"z": z, "y": y})
+    model = keras.Model([z, y], [found["raw"], found["sum"]])
+    data = torch.ones(2, 4), torch.zeros(2, 3)
+    want = inner({"z": data[0], "y": data[1]})
+    if file:
+        model.save(tmp_path / file)
+        model = keras.models.load_model(tmp_path / file)
+    raw, total = model(list(data))
+    torch.testing.assert_close(raw, want["raw"])
+    torch.testing.assert_close(total, want["sum"])
+
+
 def test_a_model_that_is_its_own_subclass():
     class Branched(keras.Model):
         def __init__(self, units):

@@ -16,6 +16,7 @@ from kerastorch.graph import KerasTensor, Node, map_tensors, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.core import InputLayer
 from kerastorch.layers.function import FunctionLayer
+from kerastorch.ops.values import Array
 from kerastorch.registry import custom_object_scope, deserialize, serialize
 
 __all__ = ["graph_config", "graph_from_config"]
@@ -146,6 +147,8 @@ def _call_config(x: Any, reference: Any) -> Any:
         return reference(x)
     if isinstance(x, tuple):
         return {"class_name": "tuple", "config": [_call_config(y, reference) for y in x]}
+    if isinstance(x, Array):
+        return {"class_name": "array", "config": {"value": x.values, "dtype": x.dtype}}
     if isinstance(x, list):
         return [_call_config(y, reference) for y in x]
     if isinstance(x, Mapping):
@@ -317,6 +320,8 @@ def _plain(x: Any) -> Any:
         return torch_dtype(x["config"])
     if isinstance(x, Mapping) and x.get("class_name") == "tensor":
         return torch.tensor(x["config"]["value"], dtype=torch_dtype(x["config"]["dtype"]))
+    if isinstance(x, Mapping) and x.get("class_name") == "array":
+        return Array(x["config"]["value"], x["config"]["dtype"])
     if isinstance(x, Mapping) and x.get("class_name") == "slice":
         return slice(*x["config"])
     if isinstance(x, Mapping) and x.get("class_name") in ("ellipsis", "__ellipsis__"):

@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from kerastorch.config import get_device, torch_dtype
 
 __all__ = [
+    "Array",
     "anchored",
     "apply",
     "as_tensor",
@@ -41,6 +42,19 @@ __all__ = [
 _here = threading.local()
 _SIZES = (240, 480)
 """In the place of an open size, once and once again: what differs then is open too. Many numbers divide them."""
+
+
+class Array(list):
+    """A constant array as nested lists, which knows its dtype: what Keras 3 was given as a NumPy array or a tensor."""
+
+    def __init__(self, values: Any, dtype: Any) -> None:
+        super().__init__(values if isinstance(values, (list, tuple)) else [values])
+        self.dtype, self.is_number = str(dtype), not isinstance(values, (list, tuple))
+
+    @property
+    def values(self) -> Any:
+        """The nested lists, or the one number."""
+        return self[0] if self.is_number else list(self)
 
 
 def describe(proxy: fx.Proxy, shape: Sequence[int | None], dtype: torch.dtype | None, sizes: bool = False) -> None:
@@ -90,6 +104,8 @@ def dtype_of(x: Any) -> torch.dtype:
         return described[1] if described is not None and described[1] is not None else _faked(x)[0].dtype
     if isinstance(x, torch.Tensor):
         return x.dtype
+    if isinstance(x, Array):
+        return torch_dtype(x.dtype)
     kind = np.asarray(x).dtype.kind
     return {"b": torch.bool, "i": torch.int32, "u": torch.int32}.get(kind, torch.float32)
 
@@ -161,6 +177,8 @@ def as_tensor(x: Any, like: Any = None, dtype: Any = None) -> Any:
     """A tensor as it is; numbers as a tensor of `dtype`, or of `like`'s, or of the one that TensorFlow gives them."""
     if is_tensor(x):
         return x
+    if isinstance(x, Array):
+        return constant(x.values, x.dtype)
     if isinstance(x, (list, tuple)) and has_tensors(x):
         parts = [as_tensor(part, like, dtype) for part in x]
         given = [part for part, old in zip(parts, x, strict=True) if is_tensor(old)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import kerastorch as keras
 from kerastorch.layers import KerasOp, SlicingOpLambda, TensorFlowOpLayer, TFOpLambda
 from kerastorch.saving.dialects.operations import read_operation, written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
+from kerastorch.saving.origin import Origin
+from kerastorch.saving.text import model_from_config
 
 X = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
 PLAIN = {"trainable": True, "dtype": "float32"}
@@ -385,3 +388,68 @@ def test_operations_keep_args_and_kwargs_apart():
     read = read_operation({**identity, "inbound_nodes": [written]})
     assert read["inbound_nodes"] == [[["x", 0, 0, {"kerastorch_call": call}]]]
     assert written_operation(read["config"]) == {**identity, "registered_name": "Clip"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "constant", "want"),
+    [
+        ("Add", {"value": [1, 2, 3], "dtype": "int64"}, [2.0, 4.0, 6.0]),
+        ("Divide", {"value": [1.0, 2.0, 4.0], "dtype": "float64"}, [1.0, 1.0, 0.75]),
+        ("Multiply", {"value": 2.0, "dtype": "float32"}, [2.0, 4.0, 6.0]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["__numpy__", "__tensor__"])
+def test_arrays_among_the_arguments_of_an_operation_keep_their_dtype(operation, constant, want, kind, tmp_path):
+    x = {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None, 3], "dtype": "float32", "keras_history": ["x", 0, 0]},
+    }
+    node = {"args": [x, {"class_name": kind, "config": constant}], "kwargs": {}}
+    config = {
+        "name": "m",
+        "layers": [
+            {"module": "keras.layers", "class_name": "InputLayer", "name": "x", "inbound_nodes": [], "config": {
+                "batch_shape": [None, 3], "dtype": "float32", "name": "x"}},
+            {"module": "keras.src.ops.numpy", "class_name": operation, "name": "op", "inbound_nodes": [node],
+             "config": {"name": "op"}},
+        ],
+        "input_layers": ["x", 0, 0], "output_layers": ["op", 0, 0],
+    }  # fmt: skip
+    model = model_from_config({"class_name": "Functional", "config": config}, None, Origin(3))
+    data = torch.tensor([[1.0, 2.0, 3.0]])
+    result = model(data)
+    np.testing.assert_allclose(result.numpy(), [want])
+    assert result.dtype is (torch.float64 if constant["dtype"] == "float64" else torch.float32)
+    torch.testing.assert_close(model.to(torch.float64)(data.double()), result.double())
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        written = json.loads(archive.read("config.json"))["config"]["layers"][1]
+    assert written["inbound_nodes"][0]["args"][1] == {"class_name": "__numpy__", "config": constant}
+
+
+def test_an_operation_whose_config_has_no_name():
+    # As Keras 3 writes ExtractPatches.
+    inner = {"size": [2, 2], "strides": [2, 2], "dilation_rate": 1, "padding": "valid", "data_format": "channels_last"}
+    config = {"module": "keras.src.ops.image", "class_name": "ExtractPatches", "config": inner, "name": "cut"}
+    read = read_operation(config)["config"]
+    assert (read["name"], read["operation"], read["arguments"]) == ("cut", "image.ExtractPatches", inner)
+
+
+@pytest.mark.parametrize(
+    ("operation", "args", "want", "gradient"),
+    [
+        ("numpy.Mod", lambda x: (2.5, x), [0.5, 1.0, 2.5], [-2.0, -1.0, 0.0]),  # Keras 3 on TensorFlow: -floor(2.5 / x)
+        ("numpy.FloorDivide", lambda x: (x, 2), [0.0, 0.0, 2.0], None),
+        ("numpy.FloorDivide", lambda x: (5.0, x), [5.0, 3.0, 1.0], None),
+        ("numpy.Heaviside", lambda x: (x, x), [1.0, 1.0, 1.0], None),
+        ("numpy.Vander", lambda x: (x[:2],), [[1.0, 1.0], [1.5, 1.0]], [1.0, 1.0, 0.0]),
+    ],
+)
+def test_operations_that_torch_differentiates_otherwise(operation, args, want, gradient):
+    x = torch.tensor([1.0, 1.5, 4.0], requires_grad=True)
+    result = KerasOp(operation)(*args(x))
+    np.testing.assert_allclose(result.detach().numpy(), want)
+    assert result.requires_grad == (gradient is not None)
+    if gradient is not None:
+        result.sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), gradient)

@@ -337,7 +337,9 @@ def _triu(x: Any, k: int = 0) -> Any:
 
 @TABLE.named("numpy.Vander")
 def _vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
-    return torch.vander(as_tensor(x), N, increasing)
+    x = as_tensor(x)
+    powers = list(range(sizes_of(x)[0] if N is None else N))
+    return torch.unsqueeze(x, -1) ** as_tensor(powers if increasing else powers[::-1], like=x)
 
 
 # New tensors

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from kerastorch.config import torch_dtype
 from kerastorch.ops.arithmetic import argument_pair, clamp, divide_no_nan, imaginary, maximum, minimum, where
 from kerastorch.ops.table import Table, unary
-from kerastorch.ops.values import apply, as_tensor, dtype_of, to_dtype
+from kerastorch.ops.values import apply, as_tensor, dtype_of, is_tensor, to_dtype
 
 __all__ = ["TABLE", "as_float", "wide_int"]
 
@@ -104,10 +104,9 @@ def _tensors(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 for _name, _function in {
-    "Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul, "Power": operator.pow, "Mod": operator.mod,
-    "FloorDivide": operator.floordiv, "Equal": operator.eq, "NotEqual": operator.ne, "Less": operator.lt,
-    "LessEqual": operator.le, "Greater": operator.gt, "GreaterEqual": operator.ge, "Divide": operator.truediv,
-    "TrueDivide": operator.truediv,
+    "Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul, "Power": operator.pow, "Equal": operator.eq,
+    "NotEqual": operator.ne, "Less": operator.lt, "LessEqual": operator.le, "Greater": operator.gt,
+    "GreaterEqual": operator.ge, "Divide": operator.truediv, "TrueDivide": operator.truediv,
 }.items():  # fmt: skip
     TABLE.named(f"numpy.{_name}")(_both(_function))
 TABLE.named("numpy.Maximum")(lambda x1, x2: maximum(x1, x2))
@@ -130,9 +129,20 @@ for _name, _function in {
     TABLE.named(f"numpy.{_name}")(lambda x, y, function=_function: function(*argument_pair(x, y)))
 
 
+@TABLE.named("numpy.Mod")
+def _mod(x1: Any, x2: Any) -> Any:
+    return torch.remainder(*_tensors(x1, x2))  # of tensors, which torch differentiates
+
+
+@TABLE.named("numpy.FloorDivide")
+def _floor_divide(x1: Any, x2: Any) -> Any:
+    x1, x2 = argument_pair(x1, x2)
+    return operator.floordiv(*(x.detach() if is_tensor(x) else x for x in (x1, x2)))
+
+
 @TABLE.named("numpy.Heaviside")
 def _heaviside(x1: Any, x2: Any) -> Any:
-    x1, x2 = (as_float(x) for x in _tensors(x1, x2))
+    x1, x2 = (as_float(x).detach() for x in _tensors(x1, x2))
     return torch.heaviside(x1, to_dtype(x2, dtype_of(x1)))
 
 

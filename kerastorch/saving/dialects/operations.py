@@ -28,19 +28,19 @@ def is_operation(config: Mapping[str, Any]) -> bool:
     """Whether this describes an operation of Keras 3: by its module, or, where the file names none (h5), by a config
     without what every layer's has."""
     name, inner, module = config.get("class_name"), config.get("config"), config.get("module")
-    if not isinstance(inner, Mapping) or not isinstance(name, str) or "name" not in inner:
+    if not isinstance(inner, Mapping) or not isinstance(name, str):
         return False
     if module:
         return str(module).startswith(("keras.src.ops.", "keras.ops."))
     nodes = config.get("inbound_nodes")
     by_keras3 = bool(nodes) and all(isinstance(node, Mapping) for node in nodes or ())
-    return by_keras3 and "trainable" not in inner and operation_of_class(name) is not None
+    return by_keras3 and "trainable" not in inner and "name" in inner and operation_of_class(name) is not None
 
 
 def read_operation(config: Mapping[str, Any]) -> dict[str, Any]:
     """The canonical form of an operation as Keras 3 wrote it."""
     inner = dict(config["config"])
-    name = inner.pop("name")
+    name = inner.pop("name", None) or config["name"]  # in an archive some stand without
     module = str(config.get("module") or "").rpartition(".")[2]
     known = operation_of_class(config["class_name"])
     operation = f"{module}.{config['class_name']}" if module in _MODULES and not known else known
@@ -93,7 +93,7 @@ def _value(x: Any) -> Any:
     if name == "__ellipsis__":
         return {"class_name": "ellipsis", "config": None}
     if name in ("__tensor__", "__numpy__"):
-        return inner["value"]
+        return {"class_name": "array", "config": {key: inner[key] for key in ("value", "dtype")}}
     if name in ("DTypePolicy", "Policy"):
         return inner["name"]
     return {key: _value(value) for key, value in x.items()}
@@ -105,6 +105,8 @@ def _plain(x: Any) -> Any:
 
     def plain(y: Any) -> Any:
         if isinstance(y, Mapping):
+            if y.get("class_name") == "array":
+                return y["config"]["value"]
             return (
                 [plain(z) for z in y["config"]]
                 if y.get("class_name") == "tuple"
@@ -147,8 +149,8 @@ def written_call(call: Any, tensor: Callable[[list[Any]], Any]) -> dict[str, Any
             return {"class_name": "__slice__", "config": ends}
         if name == "ellipsis":
             return {"class_name": "__ellipsis__", "config": {}}
-        if name == "tensor":
-            return {"class_name": "__tensor__", "config": dict(inner)}
+        if name in ("tensor", "array"):
+            return {"class_name": "__tensor__" if name == "tensor" else "__numpy__", "config": dict(inner)}
         if name == "dtype":
             return inner
         return {key: value(y) for key, y in x.items()}

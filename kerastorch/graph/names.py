@@ -14,9 +14,9 @@ _scopes: list[str] = []
 
 
 def snake_case(name: str) -> str:
-    """`Conv2D` -> `conv2d`, `MaxPooling2D` -> `max_pooling2d`; a leading underscore becomes `private_`."""
+    """`ConvLSTM1D` -> `conv_lstm1d`, `MaxPooling2D` -> `max_pooling2d`; a leading underscore becomes `private_`."""
     name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
     return "private" + name if name.startswith("_") else name
 

@@ -62,7 +62,7 @@ def _walk_part(part: Any, path: str, seen: set[int], each_place: bool, again: bo
 
 
 def class_path(name: str) -> str:
-    """`Conv2D` -> `conv2d`, `ConvLSTM1D` -> `conv_lstm1d`, which as the name of a layer would be `conv_lst_m1d`."""
+    """`Conv2D` -> `conv2d`, `ConvLSTM1D` -> `conv_lstm1d`."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 

@@ -274,3 +274,14 @@ def test_tensors_of_integers_are_crossed_as_arrays_are():
     a, b = np.arange(-50, 50)[:, None] * 123456789, np.arange(100)[:, None]
     layer = L.HashedCrossing(1000)
     assert torch.equal(layer([torch.tensor(a), torch.tensor(b)]), layer([a, b]))
+
+
+@pytest.mark.parametrize("mean", [[[1.0, 2.0, 3.0]], [1.0, 2.0, 3.0], 2.0])
+def test_a_given_mean_may_have_leading_axes(mean):
+    layer = keras.layers.Normalization(mean=mean, variance=[[4.0, 4.0, 4.0]])
+    torch.testing.assert_close(layer(torch.ones(1, 3)), (1 - torch.tensor(mean).expand(1, 3)) / 2)
+
+
+def test_a_given_mean_of_another_size():
+    with pytest.raises(ValueError, match="must fit the sizes"):
+        keras.layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 2.0])(torch.ones(1, 3))

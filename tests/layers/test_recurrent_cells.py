@@ -322,3 +322,10 @@ def test_a_stack_by_kernels_is_the_stack_step_by_step(options, mask, monkeypatch
     assert len(got) == len(want)
     for a, b in zip(got, want, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("rank", "name"), [(1, "conv_lstm1d"), (2, "conv_lstm2d"), (3, "conv_lstm3d")])
+def test_names_of_convolutional_lstms(rank, name):
+    """As tf_keras 2.21 names them."""
+    keras.backend.clear_session()
+    assert getattr(keras.layers, f"ConvLSTM{rank}D")(2, 2).name == name

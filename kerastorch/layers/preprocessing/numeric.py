@@ -66,7 +66,16 @@ class Normalization(PreprocessingLayer):
         else:
             for name, value in (("given_mean", self._input_mean), ("given_variance", self._input_variance)):
                 tensor = torch.tensor(value, dtype=torch_dtype(self._variable_dtype), device=self._device())
-                self.register_buffer(name, tensor.broadcast_to(sizes).clone(), persistent=False)
+                if tensor.dim() > len(sizes):
+                    tensor = tensor.reshape([n for n in tensor.shape if n != 1])
+                try:
+                    given = tensor.broadcast_to(sizes).clone()
+                except RuntimeError as error:
+                    raise ValueError(
+                        f"Normalization '{self.name}': mean and variance must fit the sizes {sizes} of the axes "
+                        f"{self.axis}, got {name} of shape {tuple(tensor.shape)}."
+                    ) from error
+                self.register_buffer(name, given, persistent=False)
         self.built = True
 
     def _moments(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -285,3 +285,8 @@ def test_a_given_mean_may_have_leading_axes(mean):
 def test_a_given_mean_of_another_size():
     with pytest.raises(ValueError, match="must fit the sizes"):
         keras.layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 2.0])(torch.ones(1, 3))
+
+
+def test_hashed_crossing_of_one_input():
+    with pytest.raises(ValueError, match="at least two inputs"):
+        keras.layers.HashedCrossing(5)(keras.Input((1,), dtype="int32"))

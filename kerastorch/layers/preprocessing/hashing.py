@@ -139,5 +139,6 @@ class HashedCrossing(CategoricalLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """That of one input, or with the vector's size."""
-        self._check(input_shape)
-        return super().compute_output_shape(input_shape[0])
+        shapes = input_shape if all(isinstance(shape, (list, tuple)) for shape in input_shape) else [input_shape]
+        self._check(shapes)
+        return super().compute_output_shape(shapes[0])

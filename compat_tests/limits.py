@@ -8,9 +8,6 @@ _KEYWORDS = "in tf.keras 2's form Keras 3 finds tensors only in the first argume
 
 ONLY_AS_KERAS3: dict[str, str] = {
     **{f"{cell}__one_step": f"{_KEYWORDS}, not a cell's states" for cell in ("GRUCell", "LSTMCell", "SimpleRNNCell")},
-    "GroupQueryAttention__self": f"{_KEYWORDS}, not the value",
-    "MultiHeadAttention__self": "tf_keras demands `query_shape` in this layer's config, Keras 3 refuses it",
-    "model__mini_transformer": "it holds a MultiHeadAttention",
 }
 """Fixtures of Keras 3 that Keras 3 opens only where they are saved with dialect='keras3'."""
 

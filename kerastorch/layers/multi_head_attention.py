@@ -77,6 +77,7 @@ class _HeadedAttention(Layer):
 
     supports_masking = True
     _own_keys: tuple[str, ...] = ()
+    _heeds_query_mask = True
 
     def _settings(
         self,
@@ -162,7 +163,11 @@ class _HeadedAttention(Layer):
         hidden = (query_mask, query, -1), (value_mask, value, -2), (key_mask, key, -2)
         mask = None
         for given, tensor, axis in hidden:
-            found = given if given is not None else tensor.__dict__.get("_keras_mask")
+            found = (
+                given
+                if given is not None and (self._heeds_query_mask or axis == -2)
+                else tensor.__dict__.get("_keras_mask")
+            )
             if found is not None:
                 found = found.bool().unsqueeze(axis)
                 mask = found if mask is None else mask & found
@@ -218,8 +223,12 @@ class MultiHeadAttention(_HeadedAttention):
     (batch, queries, features). attention_axes: the axes attended over, by default all between batch and features.
     Weights: query, key: kernel (features, num_heads, key_dim), bias (num_heads, key_dim); value: the same with
     value_dim; attention_output: kernel (num_heads, value_dim, *output_shape), bias (*output_shape).
+    keras3_masking: a query that sees no key gets, as in Keras 3, 0 wherever its weights are asked for or dropped out.
     Keras: tf.keras.layers.MultiHeadAttention; torch: four nn.Linear around scaled_dot_product_attention.
     """
+
+    _heeds_query_mask = False
+    """Keras 3 takes a query_mask here, and looks at the query's own alone."""
 
     def __init__(
         self,
@@ -243,6 +252,7 @@ class MultiHeadAttention(_HeadedAttention):
         flash_attention: bool | None = None,
         use_gate: bool = False,
         seed: int | None = None,
+        keras3_masking: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -258,7 +268,7 @@ class MultiHeadAttention(_HeadedAttention):
             "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
         }  # fmt: skip
         self._settings(dropout, use_bias, weights, sliding_window, flash_attention, use_gate, seed)
-        self.softmax_robust_masking = softmax_robust_masking
+        self.softmax_robust_masking, self.keras3_masking = softmax_robust_masking, keras3_masking
         self._sizes_out = output_shape
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
         self.query_shape = self.value_shape = self.key_shape = None
@@ -278,7 +288,13 @@ class MultiHeadAttention(_HeadedAttention):
                 f"{rank - 1}, got {tuple(axes)} for a query of shape {shapes[0]}."
             )
         self.attend = MultiHeadDotProduct(
-            heads, None, self.attention_axes, self.dropout, self.sliding_window, self.softmax_robust_masking
+            heads,
+            None,
+            self.attention_axes,
+            self.dropout,
+            self.sliding_window,
+            self.softmax_robust_masking,
+            self.keras3_masking,
         )
         self._query_dense = self._projection("query", (sizes[0],), (heads, self.key_dim))
         self._key_dense = self._projection("key", (sizes[2],), (heads, self.key_dim))
@@ -301,6 +317,8 @@ class MultiHeadAttention(_HeadedAttention):
         """The arguments and, once built, the shapes of query, key and value."""
         config = super().get_config()
         robust = config.pop("softmax_robust_masking")
+        if not self.keras3_masking:
+            del config["keras3_masking"]
         config["output_shape"] = self._sizes_out
         for key in ("query_shape", "key_shape", "value_shape"):
             config[key] = getattr(self, key)
@@ -367,7 +385,7 @@ class GroupedQueryAttention(_HeadedAttention):
         shapes = self._all_shapes(query_shape, value_shape, key_shape)
         sizes = [self._features(shape, what) for shape, what in zip(shapes, ("query", "value", "key"), strict=True)]
         heads, few, size = self.num_query_heads, self.num_key_value_heads, self.head_dim
-        self.attend = MultiHeadDotProduct(heads, few, (1,), self.dropout, self.sliding_window)
+        self.attend = MultiHeadDotProduct(heads, few, (1,), self.dropout, self.sliding_window, keras3_masking=True)
         self._query_dense = self._projection("query", (sizes[0],), (heads, size))
         self._key_dense = self._projection("key", (sizes[2],), (few, size))
         if self.use_gate:

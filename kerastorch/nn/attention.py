@@ -62,11 +62,13 @@ class MultiHeadDotProduct(nn.Module):
         dropout: float = 0.0,
         window: int | None = None,
         robust_masking: bool = False,
+        keras3_masking: bool = False,
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads = heads, kv_heads or heads
         self.attention_axes = tuple(attention_axes)
         self.dropout, self.window, self.robust_masking = dropout, window, robust_masking
+        self.keras3_masking = keras3_masking
 
     def forward(
         self,
@@ -93,11 +95,12 @@ class MultiHeadDotProduct(nn.Module):
             bias = (1.0 - mask.to(q.dtype)) * low
         # The fused kernels' gradient is wrong for a query that sees no key: its softmax is computed anew from scores so
         # large that their sum is rounded away.
+        zeroes = self.keras3_masking and (return_weights or self.dropout > 0 or query.ndim > 3)
         exact = bias is not None and (
-            self.robust_masking or (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v)))
+            self.robust_masking or zeroes or (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v)))
         )
         if return_weights or exact:
-            out, weights = self._attend(q, k, v, bias, training)
+            out, weights = self._attend(q, k, v, bias, training, zeroes)
         else:
             out = F.scaled_dot_product_attention(q, k, v, bias, rate, enable_gqa=self.kv_heads != self.heads)
         out = self._join(out, query)
@@ -143,15 +146,24 @@ class MultiHeadDotProduct(nn.Module):
         return mask
 
     def _attend(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, training: bool
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        bias: torch.Tensor | None,
+        training: bool,
+        zeroes: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         groups = self.heads // self.kv_heads
         if groups > 1:
             k, v = k.repeat_interleave(groups, -3), v.repeat_interleave(groups, -3)
         scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
         if bias is not None:
-            scores = torch.where(bias == 0, scores, bias) if self.robust_masking else scores + bias
+            replaces = self.robust_masking or self.keras3_masking
+            scores = torch.where(bias == 0, scores, bias) if replaces else scores + bias
         weights = torch.softmax(scores, dim=-1)
+        if bias is not None and zeroes:
+            weights = torch.where(bias == 0, weights, 0.0)
         return torch.matmul(F.dropout(weights, self.dropout, training), v), weights
 
     def extra_repr(self) -> str:
@@ -159,5 +171,5 @@ class MultiHeadDotProduct(nn.Module):
         return (
             f"heads={self.heads}, kv_heads={self.kv_heads}, attention_axes={self.attention_axes}, "
             f"dropout={self.dropout}, "
-            f"window={self.window}, robust_masking={self.robust_masking}"
+            f"window={self.window}, robust_masking={self.robust_masking}, keras3_masking={self.keras3_masking}"
         )

@@ -91,7 +91,12 @@ def _write_weights(group: h5py.Group, model: Any, version: str) -> None:
     group.attrs["backend"] = BACKEND
     group.attrs["keras_version"] = version
     for layer in layers:
-        _write_layer(group.require_group(layer.name), stored_order(layer))  # `a/b/c` may come before `a/b`
+        variables = stored_order(layer)
+        if version == KERAS3_VERSION:
+            inside = layer._flatten_layers()
+            unknown = {id(x.idf_weights) for x in inside if getattr(x, "idf_weights", None) is not None}
+            variables = [v for v in variables if id(v) not in unknown]
+        _write_layer(group.require_group(layer.name), variables)  # `a/b/c` may come before `a/b`
     _write_layer(group.create_group("top_level_model_weights"), model._own_variables())
 
 

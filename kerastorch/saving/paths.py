@@ -117,7 +117,9 @@ def match_by_path(
     ValueError, listing them all, for layers whose weights the file lacks or has in other shapes, unless `skip_mismatch`.
     """
     known = {_normal(path): (path, data) for path, data in stored.items()}
-    problems, pairs, used = [], [], set()
+    pairs: list[Pair] = []
+    failed: list[tuple[str, dict[str, Variable]]] = []
+    used = set()
     for path, layer in weighted_layers(model):
         own = layer._saved_variables()
         if not own:
@@ -130,7 +132,9 @@ def match_by_path(
         elif skip_mismatch:
             report.skipped.append((layer.name, problem))
         else:
-            problems.append(problem)
+            failed.append((problem, own))
+    found = {id(pair[0]) for pair in pairs}  # the weights of one layer may stand at another's place, too
+    problems = [problem for problem, own in failed if not all(id(v) in found for v in own.values())]
     left = [path for place, (path, _) in known.items() if place not in used]
     report.unused += [path for path in left if not path.startswith(("optimizer/", "_optimizer/"))]
     if problems and report.unused:

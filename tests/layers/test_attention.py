@@ -184,6 +184,41 @@ def test_sliding_window_and_gate():
     assert [v.name.split("/")[1] for v in layer.weights[::2]] == ["query", "key", "gate", "value", "attention_output"]
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **kwargs: keras.layers.MultiHeadAttention(2, 3, keras3_masking=True, **kwargs),
+        lambda **kwargs: keras.layers.GroupQueryAttention(3, 2, 2, **kwargs),
+    ],
+)
+def test_a_query_that_sees_no_key_in_keras3(make, dropout):
+    """It gets the mean of all values; where the weights are asked for or dropped out, nothing; and no gradient."""
+    layer, x, value = make(dropout=dropout), randn(1, 2, 4), randn(1, 3, 4, seed=1)
+    mask = torch.tensor([[[True, False, True], [False, False, False]]])
+    x.requires_grad_()
+    output, weights = layer(x, value, attention_mask=mask, return_attention_scores=True)
+    assert not weights[0, :, 1].any()
+    torch.testing.assert_close(output[0, 1], layer._output_dense.linear.bias)
+    alone = layer(x, value, attention_mask=mask)
+    torch.testing.assert_close(alone[0, 0], output[0, 0])
+    want = layer._value_dense(value).mean(1)[0] * (dropout == 0)
+    torch.testing.assert_close(alone[0, 1], layer._output_dense(want))
+    (gradient,) = torch.autograd.grad(alone.sum(), x)
+    assert gradient[0, 0].any() and not gradient[0, 1].any()
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_attention_of_keras3_stays_its_own(suffix, tmp_path):
+    x = keras.Input((3, 4))
+    model = keras.Model(x, keras.layers.MultiHeadAttention(2, 3, keras3_masking=True)(x, x))
+    model.save(tmp_path / f"m{suffix}")
+    again = keras.models.load_model(tmp_path / f"m{suffix}")
+    assert again.layers[1].keras3_masking
+    model.save(tmp_path / "m.h5", dialect="keras2")
+    assert not keras.models.load_model(tmp_path / "m.h5").layers[1].keras3_masking
+
+
 def test_reversible_embedding_goes_both_ways():
     layer, ids = L.ReversibleEmbedding(7, 4, logit_soft_cap=2.0), torch.tensor([[1, 2]])
     rows = layer(ids)

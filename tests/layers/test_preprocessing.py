@@ -290,3 +290,19 @@ def test_a_given_mean_of_another_size():
 def test_hashed_crossing_of_one_input():
     with pytest.raises(ValueError, match="at least two inputs"):
         keras.layers.HashedCrossing(5)(keras.Input((1,), dtype="int32"))
+
+
+@pytest.mark.parametrize("kind", ["StringLookup", "TextVectorization"])
+@pytest.mark.parametrize("file", ["m.keras", "m.h5"])
+def test_keras3_counts_no_idf_weights(kind, file, tmp_path):
+    x = keras.Input((1,) if kind == "TextVectorization" else (3,), dtype="string")
+    layer = getattr(keras.layers, kind)(vocabulary=["a", "b"], output_mode="tf_idf", idf_weights=[0.5, 2.0])
+    model = keras.Model(x, layer(x))
+    data = np.array([["a b q"]] if kind == "TextVectorization" else [["a", "b", "q"]])
+    assert [tuple(w.shape) for w in model.weights] == [(3,)]
+    model.save(tmp_path / file, dialect="keras3")
+    for _ in range(2):  # what is read from Keras 3's form is written in that form
+        model = keras.models.load_model(tmp_path / file)
+        assert not model.weights
+        np.testing.assert_allclose(model(data).numpy(), [[1.25, 0.5, 2.0]])
+        model.save(tmp_path / file)

@@ -40,6 +40,7 @@ class IndexLookup(CategoricalLayer):
         pad_to_max_tokens: bool,
         oov_method: str = "floormod",
         salt: Any = None,
+        counts_idf: bool = True,
         **kwargs: Any,
     ) -> None:
         for internal in ("vocabulary_size", "has_input_vocabulary", "has_static_table"):
@@ -63,6 +64,7 @@ class IndexLookup(CategoricalLayer):
         self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
         self.mask_token, self.oov_token = mask_token, oov_token
         self.invert, self.pad_to_max_tokens = invert, pad_to_max_tokens
+        self.counts_idf = counts_idf
         self.oov_method, self._salt = oov_method, (salt, salt) if isinstance(salt, int) else salt
         self._tokens: list[Any] = []
         self._table: dict[Any, int] = {}
@@ -74,6 +76,9 @@ class IndexLookup(CategoricalLayer):
         if self.output_mode == "tf_idf":
             size = max_tokens if pad_to_max_tokens else self._first_token
             self.idf_weights = self._add_growing("Variable", (size,))
+            if not counts_idf:  # Keras 3 does not have it among a layer's weights
+                self._variables.remove(self.idf_weights)
+                self.idf_weights.initialize()
         self._make_index()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
@@ -360,6 +365,8 @@ class IndexLookup(CategoricalLayer):
             config["salt"] = list(self._salt)
         if self.oov_method != "floormod":
             config["oov_method"] = self.oov_method
+        if not self.counts_idf:
+            config["counts_idf"] = False
         return config
 
     @classmethod

@@ -55,6 +55,7 @@ class TextVectorization(CategoricalLayer):
         kwargs.pop("vocabulary_size", None)
         kwargs.pop("has_input_vocabulary", None)
         kwargs["dtype"] = "string"
+        counts_idf = kwargs.pop("counts_idf", True)
         super().__init__(**kwargs)
         if output_mode is None:
             self.output_mode, self.sparse = None, sparse  # type: ignore[assignment]
@@ -67,7 +68,7 @@ class TextVectorization(CategoricalLayer):
         self.max_tokens, self.pad_to_max_tokens = max_tokens, pad_to_max_tokens
         self._lookup_layer = StringLookup(
             max_tokens, 1, "", "[UNK]", vocabulary, idf_weights, encoding, False, self.output_mode or "int", sparse,
-            pad_to_max_tokens, name="string_lookup",
+            pad_to_max_tokens, name="string_lookup", counts_idf=counts_idf,
         )  # fmt: skip
 
     def _check(self, standardize: Any, split: Any, ngrams: Any, length: Any, ragged: bool) -> None:
@@ -211,6 +212,10 @@ class TextVectorization(CategoricalLayer):
         dtype = "string" if self.output_mode is None else self._lookup_layer.compute_dtype
         return KerasTensor(self.compute_output_shape(first.shape), dtype)
 
+    def _saved_variables(self) -> dict[str, Any]:
+        # Keras 3 keeps the idf weights here and in the look-up, tf.keras there alone.
+        return {**super()._saved_variables(), **self._lookup_layer._saved_variables()}
+
     def _constructor_config(self, owner: type | None = None) -> dict[str, Any]:
         looked_up = self._lookup_layer._constructor_config()
         return {
@@ -227,6 +232,7 @@ class TextVectorization(CategoricalLayer):
             "idf_weights": looked_up["idf_weights"],
             "encoding": self.encoding,
             "vocabulary_size": self.vocabulary_size(),
+            **({} if self._lookup_layer.counts_idf else {"counts_idf": False}),
         }
 
     @classmethod

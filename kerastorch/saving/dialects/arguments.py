@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kerastorch.saving.dialects.hard_sigmoid import is_keras2_hard_sigmoid
 from kerastorch.saving.origin import Origin
 
-__all__ = ["arguments"]
+__all__ = ["HARD_SIGMOID", "arguments"]
+
+HARD_SIGMOID = "keras2_hard_sigmoid"
+"""In files for Keras 3, which has another function of that name: the layers that stand for Keras 2's hard sigmoid."""
 
 _GATED = ("GRU", "GRUCell", "LSTM", "LSTMCell", "ConvLSTM2D", "ConvLSTM2DCell")
 _SLOPED = ("LeakyReLU", "ELU", "ThresholdedReLU")
@@ -21,9 +23,14 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         "batch_shape" in config and "batch_input_shape" not in config
     ):
         config["batch_input_shape"] = config.pop("batch_shape")
-    for key in ("quantization_config", "lora_rank", "lora_alpha"):
-        if key in config and config[key] is None:
-            del config[key]
+    quantised = config.pop("quantization_config", None)
+    if quantised is not None:
+        raise ValueError(
+            f"{name} '{config.get('name')}' holds quantised weights (quantization_config={quantised!r:.200}), which are not read "
+            "here. Save the model in Keras before model.quantize()."
+        )
+    for key in ("lora_rank", "lora_alpha"):  # archives hold the kernels with what LoRA adds to them
+        config.pop(key, None)
     if name == "RandomCrop" and "data_format" in config:
         config["resize_in_inference"] = False
     if name == "LeakyReLU" and "negative_slope" in config:
@@ -42,6 +49,10 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         config["recurrent_activation"] = "hard_sigmoid"
     if name == "Embedding" and "int" in str(config.get("dtype")):
         del config["dtype"]  # before Keras 2.1 that of the input
+    if origin.generation == 3 and name == "MultiHeadAttention":
+        config["keras3_masking"] = True
+    if origin.generation == 3 and config.get("output_mode") in ("tf_idf", "tf-idf"):
+        config["counts_idf"] = False
     if origin.generation == 3:
         for key in ("activation", "recurrent_activation"):
             if key in config:
@@ -60,10 +71,10 @@ def _had_hard_gates(origin: Origin) -> bool:
 
 def _activation(value: Any) -> Any:
     """An activation of Keras 3: its hard sigmoid is another function than Keras 2's."""
-    if is_keras2_hard_sigmoid(value):
-        return "hard_sigmoid"
     if isinstance(value, Mapping) and value.get("class_name") == "hard_sigmoid":
         value = "hard_sigmoid"
+    if isinstance(value, Mapping) and value.get("class_name") == "Sequential":
+        value = "kerastorch>hard_sigmoid" if value["config"].get("name") == HARD_SIGMOID else value
     if not isinstance(value, str):
         return value
     return {"hard_sigmoid": "hard_sigmoid_keras3", "kerastorch>hard_sigmoid": "hard_sigmoid"}.get(value, value)

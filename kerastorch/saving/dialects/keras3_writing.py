@@ -7,7 +7,7 @@ from typing import Any
 
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
-from kerastorch.saving.dialects.hard_sigmoid import KERAS2_HARD_SIGMOID
+from kerastorch.saving.dialects.arguments import HARD_SIGMOID
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
@@ -16,9 +16,16 @@ __all__ = ["needs_keras3", "written"]
 _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
 _RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _DROPPED = {
+    **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
-    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape", "softmax_robust_masking"),
+    "MultiHeadAttention": (
+        "query_shape",
+        "key_shape",
+        "value_shape",
+        "softmax_robust_masking",
+        "keras3_masking",
+    ),
     "BatchNormalization": ("renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment", "fused"),
 }
 """Arguments that Keras 3 does not have and whose values change no numbers."""
@@ -27,13 +34,17 @@ _ARCHITECTURES = {
 }  # fmt: skip
 """Layers of keras.applications, and where Keras 3 finds them."""
 _RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
-_ACTIVATIONS: dict[str, Any] = {"hard_sigmoid_keras3": "hard_sigmoid", "hard_sigmoid": KERAS2_HARD_SIGMOID}
 
 
 def needs_keras3(config: Any) -> bool:
-    """Whether a config holds what only Keras 3 has: its operations as layers, its hard sigmoid."""
+    """Whether a config holds what only Keras 3 has: its operations as layers, its hard sigmoid, its attention,
+    idf weights that are no weights."""
     if isinstance(config, Mapping):
-        if config.get("class_name") == "KerasOp" or "hard_sigmoid_keras3" in config.values():
+        if config.get("class_name") in ("KerasOp", "GroupedQueryAttention") or config.get("keras3_masking"):
+            return True
+        if config.get("counts_idf") is False:
+            return True
+        if "hard_sigmoid_keras3" in config.values():
             return True
         return any(map(needs_keras3, config.values()))
     return isinstance(config, (list, tuple)) and any(map(needs_keras3, config))
@@ -110,9 +121,23 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if axis is not None:
         result["axis"] = axis
     for key in ("activation", "recurrent_activation"):
-        if isinstance(result.get(key), str):
-            result[key] = _ACTIVATIONS.get(result[key], result[key])
+        if result.get(key) == "hard_sigmoid_keras3":
+            result[key] = "hard_sigmoid"
+        elif result.get(key) == "hard_sigmoid":
+            result[key] = _hard_sigmoid(result.get("dtype"))
     return result
+
+
+def _hard_sigmoid(dtype: Any) -> dict[str, Any]:
+    """Keras 2's hard sigmoid, which Keras 3 does not have, of Keras 3's layers: x / 5 + 1/2, between 0 and 1."""
+
+    def layer(class_name: str, **arguments: Any) -> dict[str, Any]:
+        config = {"name": class_name.lower(), "trainable": True, "dtype": dtype, **arguments}
+        return {"module": "keras.layers", "class_name": class_name, "config": config, "registered_name": None}
+
+    layers = [layer("Rescaling", scale=0.2, offset=0.5), layer("ReLU", max_value=1.0)]
+    config = {"name": HARD_SIGMOID, "trainable": True, "dtype": dtype, "layers": layers}
+    return {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None}
 
 
 def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:

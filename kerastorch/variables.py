@@ -249,7 +249,7 @@ class Variable:
         """Takes the values of an array or a stored data set, as `assign`; those of a data set (which has `read_into`) by way of
         little memory, where the weight is still empty."""
         tensor, dtype = self.tensor, data.dtype
-        reads = hasattr(data, "read_into") and tensor.is_meta and dtype == self.dtype and self.fits(data.shape)
+        reads = hasattr(data, "read_into") and tensor.is_meta and dtype == self.dtype and data.shape == self.shape
         if not reads or torch.device(get_device()).type != "cpu":
             self.assign(np.asarray(data[()]))
             return

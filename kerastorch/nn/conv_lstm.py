@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kerastorch.nn.recurrent import LSTMCell
+from kerastorch.nn.recurrent_cells import LSTMCell
 from kerastorch.nn.steps import take_steps
 
 __all__ = ["ConvLSTM"]

@@ -8,7 +8,7 @@ import torch
 
 from kerastorch.layers.recurrent.base import RNN
 from kerastorch.layers.recurrent.cells import WEIGHT_OPTIONS, BuiltInCell, of_cell, options_for
-from kerastorch.nn import recurrent as torch_recurrent
+from kerastorch.nn import recurrent, recurrent_cells
 from kerastorch.variables import Layout
 
 __all__ = ["GRU", "GRUCell"]
@@ -47,7 +47,7 @@ class GRUCell(BuiltInCell):
     Keras: tf.keras.layers.GRUCell.
     """
 
-    step, sequence = torch_recurrent.GRUCell, torch_recurrent.GRU
+    step, sequence = recurrent_cells.GRUCell, recurrent.GRU
 
     def __init__(
         self,

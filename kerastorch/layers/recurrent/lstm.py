@@ -10,7 +10,7 @@ from torch import nn
 
 from kerastorch.layers.recurrent.base import RNN
 from kerastorch.layers.recurrent.cells import WEIGHT_OPTIONS, BuiltInCell, of_cell, options_for
-from kerastorch.nn import recurrent as torch_recurrent
+from kerastorch.nn import recurrent, recurrent_cells
 
 __all__ = ["LSTM", "LSTMCell"]
 
@@ -25,8 +25,8 @@ class LSTMCell(BuiltInCell):
     Keras: tf.keras.layers.LSTMCell.
     """
 
-    step: type[nn.Module] = torch_recurrent.LSTMCell
-    sequence: type[nn.Module] = torch_recurrent.LSTM
+    step: type[nn.Module] = recurrent_cells.LSTMCell
+    sequence: type[nn.Module] = recurrent.LSTM
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from kerastorch.layers.recurrent.base import RNN
 from kerastorch.layers.recurrent.cells import WEIGHT_OPTIONS, BuiltInCell, of_cell, options_for
-from kerastorch.nn import recurrent as torch_recurrent
+from kerastorch.nn import recurrent, recurrent_cells
 
 __all__ = ["SimpleRNN", "SimpleRNNCell"]
 
@@ -20,7 +20,7 @@ class SimpleRNNCell(BuiltInCell):
     Keras: tf.keras.layers.SimpleRNNCell.
     """
 
-    step, sequence = torch_recurrent.SimpleRNNCell, torch_recurrent.SimpleRNN
+    step, sequence = recurrent_cells.SimpleRNNCell, recurrent.SimpleRNN
 
     def __init__(
         self,

@@ -79,7 +79,7 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
     return x.movedim((-2, -1), (1, 0))
 
 
-_PIECE = 2**20
+_PIECE = 2**19
 """Elements of a weight that are read, and laid out, at a time."""
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)

@@ -13,7 +13,7 @@ from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.layers.base import structure_version
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.windows import Pairs, Shape, SpatialLayer, output_length, same_padding, with_defaults
-from kerastorch.nn.convolution import SamePad
+from kerastorch.nn.convolution import EveryNth, SamePad
 from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import CONVOLUTION, IDENTITY, Layout, Variable
 
@@ -22,6 +22,11 @@ __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Conv
 _GETTERS = {"initializer": initializers.get, "regularizer": regularizers.get, "constraint": constraints.get}
 _MODULES: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _ZERO_PADS: tuple[Any, ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
+
+
+_FEW_CHANNELS = 16
+"""Below it, torch's gradient of a 1x1 convolution with strides writes past the end of the picture: torch 2.13 on CPUs, channels
+last. Such a convolution takes what it needs of the picture first."""
 
 
 class BaseConvolution(SpatialLayer):
@@ -105,7 +110,10 @@ class BaseConvolution(SpatialLayer):
         self._amounts = amounts = self._padding_amounts(sizes)
         self.edges = None
         padding: Any = 0
-        if amounts is None:
+        strides = self.strides
+        if set(self.kernel_size) == {1} and max(strides) > 1 and groups == 1 and channels < _FEW_CHANNELS:
+            self.edges, strides = EveryNth(strides), (1,) * self.rank
+        elif amounts is None:
             self.edges = SamePad(self.kernel_size, self.strides, self.dilation_rate)
         elif all(before == after for before, after in amounts):
             padding = tuple(before for before, _ in amounts)
@@ -113,7 +121,7 @@ class BaseConvolution(SpatialLayer):
             self.edges = _ZERO_PADS[self.rank - 1](tuple(n for pair in reversed(amounts) for n in pair))
         made = _MODULES[self.rank - 1]
         return uninitialized(
-            made, channels, filters, self.kernel_size, self.strides, padding, self.dilation_rate, groups, bias
+            made, channels, filters, self.kernel_size, strides, padding, self.dilation_rate, groups, bias
         )
 
     def _settle(self, shape: Sequence[int | None]) -> None:

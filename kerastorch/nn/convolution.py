@@ -1,4 +1,4 @@
-"""Padding of convolutions as TensorFlow counts it, for inputs whose size is only known when they come."""
+"""What is done to the input of a convolution before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,26 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["SamePad"]
+__all__ = ["EveryNth", "SamePad"]
+
+
+class EveryNth(nn.Module):
+    """Every n-th column of the input, n by axis: what a convolution of kernel size 1 with strides n sees of it.
+
+    Shapes: (batch, channels, *sizes) -> (batch, channels, *(ceil(size / n))).
+    """
+
+    def __init__(self, steps: tuple[int, ...]) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The input, thinned out."""
+        return x[(slice(None), slice(None), *(slice(None, None, n) for n in self.steps))]
+
+    def extra_repr(self) -> str:
+        """The constructor's argument."""
+        return f"steps={self.steps}"
 
 
 class SamePad(nn.Module):

@@ -346,3 +346,24 @@ def test_same_seed_same_weights():
 
     for a, b in zip(weights(), weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("known", [True, False])
+def test_strides_of_a_kernel_of_one_and_their_gradients(rank, padding, known):
+    """torch's own gradient writes past the end of such pictures: in a process of its own that would be seen as a crash."""
+    size = 8
+    layer = getattr(layers, f"Conv{rank}D")(4, 1, strides=2, padding=padding)
+    inputs = keras.Input((size if known else None,) * rank + (3,))
+    model = keras.Model(inputs, layer(inputs))
+    for _ in range(30):
+        x = torch.randn(3, *[size] * rank, 3, requires_grad=True)
+        y = model(x)
+        (gradient,) = torch.autograd.grad(y.sum(), x)
+    every = (slice(None), *(slice(None, None, 2) for _ in range(rank)))
+    torch.testing.assert_close(y, x[every] @ layer.kernel.value.reshape(3, 4) + layer.bias.value)
+    expected = torch.zeros_like(x)
+    expected[every] = layer.kernel.value.reshape(3, 4).sum(1)
+    torch.testing.assert_close(gradient, expected)
+    assert layer.get_config()["strides"] == (2,) * rank

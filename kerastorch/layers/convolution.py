@@ -21,12 +21,12 @@ __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Conv
 
 _GETTERS = {"initializer": initializers.get, "regularizer": regularizers.get, "constraint": constraints.get}
 _MODULES: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_ZERO_PADS: tuple[Any, ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
+ZERO_PADS: tuple[Any, ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
 
 
-_FEW_CHANNELS = 16
+FEW_CHANNELS = 16
 """Below it, torch's gradient of a 1x1 convolution with strides writes past the end of the picture: torch 2.13 on CPUs, channels
-last. Such a convolution takes what it needs of the picture first."""
+last. Such a convolution takes what it needs of the picture first. (What a transposed one computes is such a gradient.)"""
 
 
 class BaseConvolution(SpatialLayer):
@@ -111,14 +111,14 @@ class BaseConvolution(SpatialLayer):
         self.edges = None
         padding: Any = 0
         strides = self.strides
-        if set(self.kernel_size) == {1} and max(strides) > 1 and groups == 1 and channels < _FEW_CHANNELS:
+        if set(self.kernel_size) == {1} and max(strides) > 1 and groups == 1 and channels < FEW_CHANNELS:
             self.edges, strides = EveryNth(strides), (1,) * self.rank
         elif amounts is None:
             self.edges = SamePad(self.kernel_size, self.strides, self.dilation_rate)
         elif all(before == after for before, after in amounts):
             padding = tuple(before for before, _ in amounts)
         else:
-            self.edges = _ZERO_PADS[self.rank - 1](tuple(n for pair in reversed(amounts) for n in pair))
+            self.edges = ZERO_PADS[self.rank - 1](tuple(n for pair in reversed(amounts) for n in pair))
         made = _MODULES[self.rank - 1]
         return uninitialized(
             made, channels, filters, self.kernel_size, strides, padding, self.dilation_rate, groups, bias

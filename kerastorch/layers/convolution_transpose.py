@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kerastorch.layers.convolution import BaseConvolution
+from kerastorch.layers.convolution import FEW_CHANNELS, ZERO_PADS, BaseConvolution
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.windows import Shape, with_defaults
 
@@ -102,6 +102,14 @@ class ConvTranspose(BaseConvolution):
         after = [2 * b - n for b, n in zip(before, excess, strict=True)]
         # An odd column too many is the last one; torch takes none off at the end alone.
         self._cut = tuple(slice(None, -1 if n < 0 else None) for n in after) if min(after) < 0 else None
+        self.longer: nn.Module | None = None
+        if set(self.kernel_size) == {1} and self.filters < FEW_CHANNELS and max(after) > 0:
+            # One more column of zeros and a cut, in place of output_padding: see FEW_CHANNELS.
+            more = [int(n > 0) for n in after]
+            ends = zip(after, self.strides, strict=True)
+            self._cut = tuple(slice(None, n - stride if n > 0 else None) for n, stride in ends)
+            self.longer = ZERO_PADS[self.rank - 1](tuple(n for m in reversed(more) for n in (0, m)))
+            after = [0] * self.rank
         self.convolution = _MODULES[self.rank - 1](
             channels,
             self.filters,
@@ -120,7 +128,8 @@ class ConvTranspose(BaseConvolution):
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """(batch, *sizes, in) -> (batch, *new sizes, filters)."""
-        y = self.convolution(self._to_torch(inputs))
+        x = self._to_torch(inputs)
+        y = self.convolution(x if self.longer is None else self.longer(x))
         if self._cut is not None:
             y = y[(slice(None), slice(None), *self._cut)]
         return self.activation(self._to_keras(y))

@@ -342,10 +342,10 @@ class SpectralNormalization(Wrapper):
                 f"{power_iterations}."
             )
         self.power_iterations = power_iterations
-        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Any) -> None:
         """Builds the layer, and vector_u."""
+        self.supports_masking = self.layer.supports_masking  # tf.keras does not say so, but hands masks on
         super().build(input_shape)
         self.input_spec = InputSpec(shape=(None, *input_shape[1:]))
         self.kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))

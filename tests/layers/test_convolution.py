@@ -367,3 +367,22 @@ def test_strides_of_a_kernel_of_one_and_their_gradients(rank, padding, known):
     expected[every] = layer.kernel.value.reshape(3, 4).sum(1)
     torch.testing.assert_close(gradient, expected)
     assert layer.get_config()["strides"] == (2,) * rank
+
+
+@pytest.mark.parametrize("output_padding", [None, 0, 1, (2, 0)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_strides_of_a_transposed_kernel_of_one(padding, output_padding):
+    """torch's kernel writes past the end of what it computes: see the test above."""
+    layer = layers.Conv2DTranspose(
+        4, 1, strides=(3, 2), padding=padding, output_padding=output_padding, bias_initializer="ones"
+    )
+    for _ in range(30):
+        x = torch.randn(3, 3, 4, 5, requires_grad=True)
+        y = layer(x)
+        (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert tuple(y.shape) == layer.compute_output_shape((3, 3, 4, 5))
+    kernel = layer.kernel.value[0, 0].T
+    expected = torch.ones_like(y)
+    expected[:, ::3, ::2] += x @ kernel
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(gradient, kernel.sum(1).expand_as(x))

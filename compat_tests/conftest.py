@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -61,3 +62,17 @@ def pytest_collection_modifyitems(items):
     """What the real Kerases warn of is their own affair."""
     for item in items:
         item.add_marker(pytest.mark.filterwarnings("default"))
+
+
+_LACKING = re.compile(r"only supports N\w+ on|CPU implementations do not yet support")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """TensorFlow has channels-first layers and dilated gradients on some processors only."""
+    try:
+        return (yield)
+    except Exception as error:
+        if not type(error).__module__.startswith("tensorflow") or not (said := _LACKING.search(str(error))):
+            raise
+        pytest.skip(f"TensorFlow cannot run this on this processor: {said.string[said.start() :].splitlines()[0]}")

@@ -35,6 +35,7 @@ class BaseConvolution(SpatialLayer):
     edges: nn.Module | None
     convolution: Any
     _paddings: tuple[str, ...] = ("valid", "same")
+    _strides_and_dilates = False
     _amounts: Pairs | None = None
 
     def _set_window(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any) -> None:
@@ -43,7 +44,7 @@ class BaseConvolution(SpatialLayer):
         self.padding = self._choice("padding", padding, self._paddings)
         self.data_format = self._format(data_format)
         self.dilation_rate = self._ints("dilation_rate", dilation_rate)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1 and not self._strides_and_dilates:
             raise ValueError(
                 f"{type(self).__name__} '{self.name}': strides > 1 cannot go with dilation_rate > 1, got "
                 f"strides={self.strides} and dilation_rate={self.dilation_rate}."

@@ -46,6 +46,8 @@ class DepthwiseConv(BaseConvolution):
     Raises ValueError for arguments that do not go together, unknown channels, and windows larger than the input.
     """
 
+    _strides_and_dilates = True  # as in Keras 3; tf.keras refuses both at a time
+
     def __init__(
         self,
         kernel_size: Any,
@@ -135,6 +137,8 @@ class SeparableConv(BaseConvolution):
     bias: (filters,). The keyword-only arguments are kept in the config; without effect, as in tf.keras.
     Raises ValueError for arguments that do not go together, unknown channels, and windows larger than the input.
     """
+
+    _strides_and_dilates = True  # as in Keras 3; tf.keras refuses both at a time
 
     def __init__(
         self,

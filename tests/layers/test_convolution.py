@@ -386,3 +386,13 @@ def test_strides_of_a_transposed_kernel_of_one(padding, output_padding):
     expected[:, ::3, ::2] += x @ kernel
     torch.testing.assert_close(y, expected)
     torch.testing.assert_close(gradient, kernel.sum(1).expand_as(x))
+
+
+@pytest.mark.parametrize("make", [layers.DepthwiseConv2D, lambda k, **options: layers.SeparableConv2D(4, k, **options)])
+def test_depthwise_convolutions_take_strides_and_dilation(make):
+    """As Keras 3's files have them."""
+    x = torch.randn(2, 13, 12, 3)
+    layer, every = make(3, strides=2, dilation_rate=2), make(3, dilation_rate=2)
+    layer(x), every(x)
+    every.set_weights(layer.get_weights())
+    torch.testing.assert_close(layer(x), every(x)[:, ::2, ::2])

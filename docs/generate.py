@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import kerastorch
-from compat_tests.limits import ONLY_AS_KERAS3, UNREADABLE
+from compat_tests.limits import UNREADABLE
 from kerastorch import layers, registry
 
 TARGET = Path(__file__).parent / "layers.md"
@@ -71,14 +71,8 @@ def table() -> str:
 
 def files() -> str:
     """The page of the files that not every Keras reads."""
-    parts = [FILES_HEAD]
-    for title, listed in (
-        ("Opened by Keras 3 where saved with `dialect='keras3'`", ONLY_AS_KERAS3),
-        ("Not opened by Keras 3 even as it wrote them itself", UNREADABLE),
-    ):
-        rows = "\n".join(f"| {name} | {reason} |" for name, reason in listed.items())
-        parts.append(f"## {title}\n\n| file | why |\n|---|---|\n{rows}\n")
-    return "\n".join(parts)
+    rows = "\n".join(f"| {name} | {reason} |" for name, reason in UNREADABLE.items())
+    return f"{FILES_HEAD}\n## Not opened by Keras 3 even as it wrote them itself\n\n| file | why |\n|---|---|\n{rows}\n"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from kerastorch.saving import opening
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects import portable
-from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
+from kerastorch.saving.dialects.keras3_writing import calls_by_keyword, needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.theano import remarks
 from kerastorch.saving.matching import (
@@ -62,7 +62,7 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str 
     import h5py
 
     described = plain(serialize(model))
-    as_keras3 = needs_keras3(described) if dialect is None else dialect == "keras3"
+    as_keras3 = _is_keras3s(model, described) if dialect is None else dialect == "keras3"
     version = KERAS3_VERSION if as_keras3 else KERAS_VERSION
     config = json.dumps(written(described) if as_keras3 else portable(described))
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
@@ -75,6 +75,13 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str 
             file.attrs[name] = value
         if include_optimizer and kept.get("optimizer_weights"):
             _write_tree(file.create_group("optimizer_weights"), kept["optimizer_weights"])
+
+
+def _is_keras3s(model: Any, described: Any) -> bool:
+    """Whether a model is written in Keras 3's form where nothing is said: what only Keras 3 can read, and what a file of
+    Keras 3 held and it would not read in tf.keras 2's form."""
+    came = model.load_report.origin.generation if model.load_report is not None else 2
+    return needs_keras3(described) or (came == 3 and calls_by_keyword(described))
 
 
 def save_weights(model: Any, filepath: Any) -> None:

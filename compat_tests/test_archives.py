@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import kerastorch
 from compat_tests.conftest import random_inputs, randomize
 from compat_tests.models import MODELS
 from compat_tests.test_both_ways import as_list, assert_same
+from kerastorch.saving.dialects.keras3 import MERGING
 from tests.fixture_files import Fixture, close, outputs_of
 from tests.saving.test_archive import SUFFIX, names
 
@@ -136,3 +138,33 @@ def test_optimizer_state_goes_back_to_keras3(keras3, tmp_path):
         m.fit(x, y, epochs=2, verbose=0, shuffle=False)
     for a, b in zip(as_list(model.get_weights()), as_list(again.get_weights()), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("name", [*MERGING, "Concatenate over time"])
+def test_masks_of_merged_inputs_are_keras3s(name, both, keras3, tmp_path):
+    """Where Keras 3 wrote the file: numbers and masks, and what is written back."""
+    name, _, over_time = name.partition(" ")
+    x, y = keras3.Input((6, 3)), keras3.Input((6, 3))
+    a, b = keras3.layers.Masking()(x), keras3.layers.Masking()(y) if both else y
+    merged = getattr(keras3.layers, name)(**({"axis": 1} if over_time else {}))([a, b])
+    theirs = keras3.Model([x, y], [merged, keras3.layers.LSTM(2)(merged)])
+    data = [np.random.default_rng(i).normal(size=(4, 6, 3)).astype("float32") for i in range(2)]
+    for i, array in enumerate(data):
+        for row in range(4):
+            array[row, row + 1 + i :] = 0
+    want = [np.asarray(z) for z in theirs(data)]
+
+    def check(outputs):
+        for got, expected in zip(outputs, want, strict=True):
+            close(np.asarray(got), expected)
+
+    tensors = [torch.from_numpy(array) for array in data]
+    for file in ("m.keras", "m.h5"):
+        theirs.save(tmp_path / file)
+        ours = kerastorch.models.load_model(tmp_path / file, device="cpu")
+        check(y.detach() for y in ours(tensors))
+        check(y.detach() for y in ours.to_torch()(*tensors))
+        for again in ("again.keras", "again.h5"):
+            ours.save(tmp_path / again)
+            check(keras3.models.load_model(tmp_path / again, compile=False)(data))

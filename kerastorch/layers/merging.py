@@ -23,10 +23,24 @@ Shape = tuple[int | None, ...]
 
 
 class _Merge(Layer):
-    """The base of layers that are called on a list of inputs."""
+    """The base of layers that are called on a list of inputs.
+
+    keras3_masking: masks count as in Keras 3, in whose files they do: what is masked is left out of products and extremes, and
+    the output is masked where all inputs are, if all have masks.
+    """
 
     supports_masking = True
     _inputs_wanted: int | None = None
+
+    def __init__(self, *, keras3_masking: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keras3_masking = keras3_masking
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments; `keras3_masking` where it is set."""
+        config = super().get_config()
+        config.pop("keras3_masking", None)
+        return {**config, "keras3_masking": True} if self.keras3_masking else config
 
     @property
     def _title(self) -> str:
@@ -56,8 +70,10 @@ class _Merge(Layer):
         return list(inputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """True where the masks of all masked inputs are."""
+        """True where the masks of all masked inputs are; with keras3_masking, where any is, if all inputs have masks."""
         masks = self._masks(inputs, mask)
+        if self.keras3_masking:
+            return functools.reduce(torch.logical_or, masks) if masks and len(masks) == len(inputs) else None
         return functools.reduce(torch.logical_and, masks) if masks else None
 
     def _masks(self, inputs: Any, mask: Any) -> list[Any]:
@@ -82,15 +98,23 @@ class _Elementwise(_Merge):
         self._missing = tuple(rank - len(s) for s in shapes)
         self.built = True
 
-    def call(self, inputs: Any) -> torch.Tensor:
+    def call(self, inputs: Any, mask: Any = None) -> torch.Tensor:
         """The merged inputs."""
         inputs = self._check_call(inputs)
+        masks = mask if self.keras3_masking and isinstance(mask, (list, tuple)) else [None] * len(inputs)
         if any(self._missing):
+            masks = [m if n == 0 else None for m, n in zip(masks, self._missing, strict=True)]
             inputs = [_with_axes(x, n) for x, n in zip(inputs, self._missing, strict=True)]
-        return self._merge(inputs)
+        if all(m is None for m in masks):
+            return self._merge(inputs)
+        return self._merge_masked(inputs, [None if m is None else m.bool().unsqueeze(-1) for m in masks])
 
     def _merge(self, inputs: list[Any]) -> Any:
         raise NotImplementedError
+
+    def _merge_masked(self, inputs: list[Any], masks: list[Any]) -> Any:
+        """As Keras 3 merges inputs of which some have masks, (batch, ..., 1): sums and differences as without."""
+        return self._merge(inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The broadcast shape."""
@@ -154,6 +178,12 @@ class Multiply(_Elementwise):
     def _merge(self, inputs: list[Any]) -> Any:
         return functools.reduce(operator.mul, inputs)
 
+    def _merge_masked(self, inputs: list[Any], masks: list[Any]) -> Any:
+        product = self._merge([x if m is None else torch.where(m, x, 1) for x, m in zip(inputs, masks, strict=True)])
+        if any(m is None for m in masks):
+            return product
+        return torch.where(functools.reduce(torch.logical_or, masks), product, 0)
+
 
 class Average(_Elementwise):
     """The mean of the inputs, element by element; shapes broadcast. Raises ValueError where they do not.
@@ -165,24 +195,40 @@ class Average(_Elementwise):
         return functools.reduce(operator.add, inputs) / len(inputs)
 
 
-class Maximum(_Elementwise):
+class _Extreme(_Elementwise):
+    """The largest or smallest of the inputs, as `_larger` says."""
+
+    _larger: Callable[[Any, Any], Any]
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        return functools.reduce(type(self)._larger, inputs)
+
+    def _merge_masked(self, inputs: list[Any], masks: list[Any]) -> Any:
+        (found, *others), (known, *more) = inputs, masks
+        for x, mask in zip(others, more, strict=True):
+            x = x if mask is None else torch.where(mask, x, found)
+            found = found if known is None else torch.where(known, found, x)
+            known = None if known is None or mask is None else known | mask
+            found = type(self)._larger(found, x)
+        return found
+
+
+class Maximum(_Extreme):
     """The largest of the inputs, element by element; shapes broadcast. Raises ValueError where they do not.
 
     Keras: tf.keras.layers.Maximum; torch: maximum.
     """
 
-    def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(torch.maximum, inputs)
+    _larger = staticmethod(torch.maximum)
 
 
-class Minimum(_Elementwise):
+class Minimum(_Extreme):
     """The smallest of the inputs, element by element; shapes broadcast. Raises ValueError where they do not.
 
     Keras: tf.keras.layers.Minimum; torch: minimum.
     """
 
-    def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(torch.minimum, inputs)
+    _larger = staticmethod(torch.minimum)
 
 
 class Concatenate(_Merge):
@@ -227,8 +273,11 @@ class Concatenate(_Merge):
         return tuple(merged)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The masks concatenated, those of unmasked inputs true; true where they are along the whole last axis."""
-        return JoinMasks(self._dim)(list(inputs), list(mask)) if self._masks(inputs, mask) else None
+        """The masks concatenated, those of unmasked inputs true; true where they are along the whole last axis, with
+        keras3_masking anywhere along it."""
+        if not self._masks(inputs, mask):
+            return None
+        return JoinMasks(self._dim, self.keras3_masking)(list(inputs), list(mask))
 
 
 class Dot(_Merge):

@@ -9,14 +9,17 @@ __all__ = ["JoinMasks"]
 
 
 class JoinMasks(nn.Module):
-    """The mask of inputs that are concatenated along an axis."""
+    """The mask of inputs that are concatenated along an axis.
 
-    def __init__(self, axis: int) -> None:
+    anywhere: true where the masks are true anywhere along the last axis, rather than along the whole of it.
+    """
+
+    def __init__(self, axis: int, anywhere: bool = False) -> None:
         super().__init__()
-        self.axis = axis
+        self.axis, self.anywhere = axis, anywhere
 
     def forward(self, inputs: list[torch.Tensor], masks: list[torch.Tensor | None]) -> torch.Tensor:
-        """The masks along the axis, true for inputs without; true where they are along the whole last axis."""
+        """The masks along the axis, true for inputs without."""
         joined = []
         for x, mask in zip(inputs, masks, strict=True):
             if mask is None:
@@ -24,8 +27,9 @@ class JoinMasks(nn.Module):
             elif mask.dim() < x.dim():
                 mask = mask.unsqueeze(-1)
             joined.append(mask.bool())
-        return torch.cat(joined, dim=self.axis).all(dim=-1)
+        mask = torch.cat(joined, dim=self.axis)
+        return mask.any(dim=-1) if self.anywhere else mask.all(dim=-1)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
-        return f"{self.axis}"
+        return f"{self.axis}, anywhere={self.anywhere}"

@@ -15,4 +15,7 @@ def canonical(config: Any, origin: Origin) -> Any:
     """A model's config, of whatever origin, in tf.keras 2's form; one that has it stays as it is."""
     if origin.generation == 1:
         config = keras1.upgraded(config, origin)
-    return theano.padded(multi_gpu.rejoined(keras3.canonical(config, origin)), origin)
+    read = keras3.canonical(config, origin)
+    if origin.generation == 3 and keras3.has_masks(read):
+        read = keras3.merging_masks(read)
+    return theano.padded(multi_gpu.rejoined(read), origin)

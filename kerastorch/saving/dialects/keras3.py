@@ -14,7 +14,10 @@ from kerastorch.saving.dialects.keras1_arguments import merging
 from kerastorch.saving.dialects.operations import is_operation, read_operation
 from kerastorch.saving.origin import Origin
 
-__all__ = ["canonical"]
+__all__ = ["MERGING", "canonical", "has_masks", "merging_masks"]
+
+MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
+"""Layers that merge inputs, and their masks in another way than tf.keras's."""
 
 _AUGMENTING = (
     "AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp", "Pipeline", "RandAugment",
@@ -33,6 +36,27 @@ def canonical(config: Any, origin: Origin) -> Any:
     if config is None or isinstance(config, (str, int, float)):  # most of them, and faster told than what is no Mapping
         return config
     return _mapping(config, origin) if isinstance(config, Mapping) else config
+
+
+def has_masks(config: Any) -> bool:
+    """Whether a model's config, in tf.keras 2's form, holds a layer that makes masks."""
+    if isinstance(config, Mapping):
+        inner = config.get("config")
+        makes = config.get("class_name") == "Masking" or (isinstance(inner, Mapping) and inner.get("mask_zero"))
+        return bool(makes) or any(map(has_masks, config.values()))
+    return isinstance(config, list) and any(map(has_masks, config))
+
+
+def merging_masks(config: Any) -> Any:
+    """The config, in which the layers that merge inputs treat masks as those of Keras 3 do."""
+    if isinstance(config, list):
+        return [merging_masks(x) for x in config]
+    if not isinstance(config, Mapping):
+        return config
+    made = {key: merging_masks(value) for key, value in config.items()}
+    if config.get("class_name") in MERGING and isinstance(config.get("config"), Mapping):
+        made["config"]["keras3_masking"] = True
+    return made
 
 
 def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:

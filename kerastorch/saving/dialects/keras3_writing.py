@@ -8,6 +8,7 @@ from typing import Any
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
 from kerastorch.saving.dialects.arguments import HARD_SIGMOID
+from kerastorch.saving.dialects.keras3 import MERGING
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
@@ -17,6 +18,7 @@ _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regulariz
 _RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
+    **dict.fromkeys(MERGING, ("keras3_masking",)),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
     "MultiHeadAttention": (

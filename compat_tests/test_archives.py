@@ -168,3 +168,27 @@ def test_masks_of_merged_inputs_are_keras3s(name, both, keras3, tmp_path):
         for again in ("again.keras", "again.h5"):
             ours.save(tmp_path / again)
             check(keras3.models.load_model(tmp_path / again, compile=False)(data))
+
+
+KERAS3_WAYS = {
+    "attention by name": lambda k, x: k.layers.MultiHeadAttention(2, 3)(query=x, value=x),
+    "masked softmax": lambda k, x: k.layers.Softmax(axis=1)(x, mask=k.ops.greater(x, 0.5)),
+    "softmax of a mask": lambda k, x: k.layers.Softmax(axis=-1)(k.layers.Masking()(x)[:, :, 0], mask=x[:, :, 1]),
+    "shape with None": lambda k, x: k.layers.Reshape((None, 2))(x),
+    "negative shared axis": lambda k, x: k.layers.PReLU(shared_axes=[-1], alpha_initializer="ones")(x),
+}
+
+
+@pytest.mark.parametrize("make", KERAS3_WAYS.values(), ids=KERAS3_WAYS)
+@pytest.mark.parametrize("file", ["m.keras", "m.h5"])
+def test_ways_of_keras3(make, file, keras3, tmp_path):
+    x = keras3.Input((4, 6))
+    theirs = keras3.Model(x, make(keras3, x))
+    data = np.random.default_rng(0).normal(size=(3, 4, 6)).astype("float32")
+    data[0] = 0
+    theirs.save(tmp_path / file)
+    ours = kerastorch.models.load_model(tmp_path / file, device="cpu")
+    close(ours(data).detach(), np.asarray(theirs(data)))
+    ours.save(tmp_path / f"again_{file}")
+    again = keras3.models.load_model(tmp_path / f"again_{file}", compile=False)
+    close(np.asarray(again(data)), np.asarray(theirs(data)))

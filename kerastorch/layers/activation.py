@@ -139,7 +139,12 @@ class PReLU(_Pointwise):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes alpha."""
         rank = len(input_shape)
-        shared = {a % rank for a in self.shared_axes or ()}
+        # Both Kerases count the axes without the batch, a negative one from there: -1 is the last but one.
+        if any(not 1 - rank <= a - 1 < rank - 1 for a in self.shared_axes or ()):
+            raise ValueError(
+                f"PReLU '{self.name}': shared_axes={self.shared_axes} do not fit an input of shape {tuple(input_shape)}."
+            )
+        shared = {(a - 1) % (rank - 1) + 1 for a in self.shared_axes or ()}
         own = [i for i in range(1, rank) if i not in shared]
         if any(input_shape[i] is None for i in own):
             raise ValueError(
@@ -173,14 +178,17 @@ class Softmax(_Pointwise):
     """`exp(x) / sum(exp(x))` over an axis, or over several together.
 
     A mask (1 keeps, 0 masks), broadcastable to the inputs, brings masked positions to nothing: -1e9 is added to them,
-    or, with robust_masking, takes their place.
+    or, with robust_masking, takes their place; with keras3_masking, as in models from Keras 3, they are 0 where all are masked
+    as well.
     Shapes: any, kept. Keras: tf.keras.layers.Softmax; torch: softmax.
     """
 
-    def __init__(self, axis: Any = -1, robust_masking: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, axis: Any = -1, robust_masking: bool = False, *, keras3_masking: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.robust_masking = robust_masking
+        self.robust_masking, self.keras3_masking = robust_masking, keras3_masking
 
     def build(self, input_shape: Any) -> None:
         """Notes the axes."""
@@ -196,20 +204,23 @@ class Softmax(_Pointwise):
         if mask is not None:
             inputs = self._masked(inputs, mask)
         if len(self._axes) > 1:
-            return torch.exp(inputs - torch.logsumexp(inputs, dim=self._axes, keepdim=True))
-        return torch.softmax(inputs, dim=self._axes[0])
+            shares = torch.exp(inputs - torch.logsumexp(inputs, dim=self._axes, keepdim=True))
+        else:
+            shares = torch.softmax(inputs, dim=self._axes[0])
+        return shares if mask is None or not self.keras3_masking else torch.where(torch.gt(mask, 0.5), shares, 0.0)
 
     def _masked(self, inputs: torch.Tensor, mask: Any) -> torch.Tensor:
         dtype = torch_dtype(self.compute_dtype)
         low = -1e9 if dtype != torch.float16 else torch.finfo(dtype).min / 2
         mask = mask.to(dtype)
-        if self.robust_masking:
+        if self.robust_masking or self.keras3_masking:
             return torch.where(torch.gt(mask, 0.5), inputs, low)
         return inputs + (1.0 - mask) * low
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; `robust_masking` where it is set."""
+        """The constructor's arguments; `robust_masking` and `keras3_masking` where they are set."""
         config = super().get_config()
-        if not self.robust_masking:
-            config.pop("robust_masking", None)
+        for key in ("robust_masking", "keras3_masking"):
+            if not config.get(key):
+                config.pop(key, None)
         return config

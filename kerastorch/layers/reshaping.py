@@ -48,7 +48,7 @@ class Flatten(Layer):
 class Reshape(Layer):
     """The same values in another shape.
 
-    target_shape: without the batch; one size may be -1, which is then what fits.
+    target_shape: without the batch; one size may be -1 (or None), which is then what fits.
     Shapes: (batch, ...) -> (batch, *target_shape).
     Raises ValueError where the sizes do not fit, or more than one is -1. Keras: tf.keras.layers.Reshape; torch:
     Tensor.reshape.
@@ -56,7 +56,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(int(n) for n in target_shape)
+        self.target_shape = tuple(-1 if n is None else int(n) for n in target_shape)
         if sum(n < 0 for n in self.target_shape) > 1:
             raise ValueError(
                 f"Reshape '{self.name}': There must be at most one unknown dimension (-1), got {self.target_shape}."

@@ -19,7 +19,8 @@ from kerastorch.saving import opening
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects import portable
-from kerastorch.saving.dialects.keras3_writing import calls_by_keyword, needs_keras3, written
+from kerastorch.saving.dialects.keras3 import calls_by_keyword
+from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.theano import remarks
 from kerastorch.saving.matching import (

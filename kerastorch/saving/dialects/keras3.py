@@ -14,7 +14,7 @@ from kerastorch.saving.dialects.keras1_arguments import merging
 from kerastorch.saving.dialects.operations import is_operation, read_operation
 from kerastorch.saving.origin import Origin
 
-__all__ = ["MERGING", "canonical", "has_masks", "merging_masks"]
+__all__ = ["MERGING", "calls_by_keyword", "canonical", "has_masks", "merging_masks"]
 
 MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that merge inputs, and their masks in another way than tf.keras's."""
@@ -26,6 +26,8 @@ _AUGMENTING = (
 _FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 _RENAMED = {"Container": "Model", "Network": "Model", "UnifiedLSTM": "LSTM", "UnifiedGRU": "GRU"}
 """Classes of Keras 2.0 to 2.2, and of the first tf.keras 2, by their later names."""
+_FIRST = ("inputs", "query", "sequences")
+"""What layers of Keras's call their first argument, which may be given by name."""
 _BESIDE = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
 
 
@@ -47,14 +49,33 @@ def has_masks(config: Any) -> bool:
     return isinstance(config, list) and any(map(has_masks, config))
 
 
+def calls_by_keyword(config: Any) -> bool:
+    """Whether a call in a drawn model's config has tensors beside its first argument: in tf.keras 2's form Keras 3 does not
+    find them."""
+    if isinstance(config, Mapping):
+        nodes = config.get("inbound_nodes")
+        return bool(nodes and _in_keywords(nodes)) or any(map(calls_by_keyword, config.values()))
+    return isinstance(config, (list, tuple)) and any(map(calls_by_keyword, config))
+
+
+def _in_keywords(x: Any, inside: bool = False) -> bool:
+    if isinstance(x, Mapping):
+        return any(_in_keywords(value, True) for value in x.values())
+    if not isinstance(x, (list, tuple)):
+        return False
+    if inside and len(x) == 3 and isinstance(x[0], str) and all(isinstance(n, int) for n in x[1:]):
+        return True
+    return any(_in_keywords(y, inside) for y in x)
+
+
 def merging_masks(config: Any) -> Any:
-    """The config, in which the layers that merge inputs treat masks as those of Keras 3 do."""
+    """The config, in which the layers that merge inputs, and Softmax, treat masks as those of Keras 3 do."""
     if isinstance(config, list):
         return [merging_masks(x) for x in config]
     if not isinstance(config, Mapping):
         return config
     made = {key: merging_masks(value) for key, value in config.items()}
-    if config.get("class_name") in MERGING and isinstance(config.get("config"), Mapping):
+    if config.get("class_name") in (*MERGING, "Softmax") and isinstance(config.get("config"), Mapping):
         made["config"]["keras3_masking"] = True
     return made
 
@@ -134,6 +155,9 @@ def _node(node: Any, name: str) -> Any:
     if kwargs.get("training") is default and name not in ("Functional", "Model", "Sequential"):
         # Keras 3 writes the default of a layer's `call`, and heeds the model's phase all the same.
         del kwargs["training"]
+    if not args and kwargs:
+        first = next((key for key in _FIRST if key in kwargs), next(iter(kwargs)))
+        args = [kwargs.pop(first)]
     if len(args) > 1:
         kwargs = {**kwargs, "kerastorch_arguments": args[1:]}
     if name in _FUNCTIONS:

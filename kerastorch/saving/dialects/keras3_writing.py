@@ -12,13 +12,13 @@ from kerastorch.saving.dialects.keras3 import MERGING
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
-__all__ = ["calls_by_keyword", "needs_keras3", "written"]
+__all__ = ["needs_keras3", "written"]
 
 _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
 _RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
-    **dict.fromkeys(MERGING, ("keras3_masking",)),
+    **dict.fromkeys((*MERGING, "Softmax"), ("keras3_masking",)),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
     "MultiHeadAttention": (
@@ -50,25 +50,6 @@ def needs_keras3(config: Any) -> bool:
             return True
         return any(map(needs_keras3, config.values()))
     return isinstance(config, (list, tuple)) and any(map(needs_keras3, config))
-
-
-def calls_by_keyword(config: Any) -> bool:
-    """Whether a call in a drawn model's config has tensors beside its first argument: in tf.keras 2's form Keras 3 does not
-    find them."""
-    if isinstance(config, Mapping):
-        nodes = config.get("inbound_nodes")
-        return bool(nodes and _in_keywords(nodes)) or any(map(calls_by_keyword, config.values()))
-    return isinstance(config, (list, tuple)) and any(map(calls_by_keyword, config))
-
-
-def _in_keywords(x: Any, inside: bool = False) -> bool:
-    if isinstance(x, Mapping):
-        return any(_in_keywords(value, True) for value in x.values())
-    if not isinstance(x, (list, tuple)):
-        return False
-    if inside and len(x) == 3 and isinstance(x[0], str) and all(isinstance(n, int) for n in x[1:]):
-        return True
-    return any(_in_keywords(y, inside) for y in x)
 
 
 def written(config: Mapping[str, Any]) -> dict[str, Any]:

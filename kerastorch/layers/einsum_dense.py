@@ -138,6 +138,8 @@ class EinsumDense(Layer):
         rest = input_shape[:elided] if left else input_shape[len(inputs) :]
         named = input_shape[elided:] if left else input_shape[: len(inputs)]
         given = self.partial_output_shape if left and elided else (input_shape[0], *self.partial_output_shape)
+        if right and len(given) == len(outputs) + elided:
+            given = given[: len(outputs)]  # output_shape may name the axes behind, too
         if len(given) != len(outputs):
             self._fail(
                 f"output_shape={self.partial_output_shape} does not fit the output '{outputs}', the batch left out."

@@ -61,11 +61,9 @@ def calls_by_keyword(config: Any) -> bool:
 def _in_keywords(x: Any, inside: bool = False) -> bool:
     if isinstance(x, Mapping):
         return any(_in_keywords(value, True) for value in x.values())
-    if not isinstance(x, (list, tuple)):
-        return False
-    if inside and len(x) == 3 and isinstance(x[0], str) and all(isinstance(n, int) for n in x[1:]):
+    if inside and _is_reference(x):
         return True
-    return any(_in_keywords(y, inside) for y in x)
+    return isinstance(x, list) and any(_in_keywords(y, inside) for y in x)
 
 
 def merging_masks(config: Any) -> Any:

@@ -79,8 +79,11 @@ def _convolution_to_torch(x: torch.Tensor) -> torch.Tensor:
     return x.movedim((-2, -1), (1, 0))
 
 
-_PIECE = 2**19
+_PIECE = 2**22
 """Elements of a weight that are read, and laid out, at a time."""
+_LARGE = 2**18
+"""Elements from which on a matrix read from a file stays in the file's order in memory, in which torch multiplies by it equally
+fast. Smaller ones are quickly turned, and then lie as torch itself makes them."""
 IDENTITY = Layout("identity", _same, _same)
 TRANSPOSED = Layout("transposed", _transpose, _transpose)
 CONVOLUTION = Layout(
@@ -119,6 +122,18 @@ def _read_turned(data: Any, target: torch.Tensor, scratch: Scratch) -> None:
             rows = scratch.array(1, matrix.shape, data.dtype)
             torch.from_numpy(rows).copy_(matrix)
             np.copyto(turned.numpy(), rows.reshape(turned.shape))
+
+
+def _empty_as(tensor: torch.Tensor, dtype: Any) -> torch.Tensor:
+    """Memory on the CPU for a tensor on the meta device, its axes in the same order.
+
+    NumPy's, which asks for large pages: they are had several times faster than torch's small ones.
+    """
+    if tensor.is_contiguous():
+        return torch.from_numpy(np.empty(tuple(tensor.shape), dtype))
+    order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
+    empty = torch.from_numpy(np.empty([tensor.shape[axis] for axis in order], dtype))
+    return empty.permute([order.index(axis) for axis in range(tensor.dim())])
 
 
 def _operand(x: Any) -> Any:
@@ -236,7 +251,7 @@ class Variable:
             with torch.no_grad():
                 tensor.copy_(value)
             return
-        self._replace(value.to(get_device(), tensor.dtype).contiguous())
+        self._replace(torch.empty_like(tensor, device=get_device()).copy_(value))
 
     def _replace(self, new: torch.Tensor) -> None:
         tensor = self.tensor
@@ -253,16 +268,19 @@ class Variable:
         if not reads or torch.device(get_device()).type != "cpu":
             self.assign(np.asarray(data[()]))
             return
-        # NumPy asks for large pages, which are had several times faster than torch's small ones.
-        values = np.empty(tuple(tensor.shape), dtype)
-        new = torch.from_numpy(values)
-        target = self.layout.to_keras(new)
-        if target.data_ptr() == new.data_ptr() and target.is_contiguous():
-            data.read_into(values.reshape(data.shape))
-        elif target.untyped_storage().data_ptr() == new.untyped_storage().data_ptr():
-            _read_turned(data, target, scratch)
+        if self.layout is TRANSPOSED and math.prod(data.shape) >= _LARGE:
+            new = self.layout.to_torch(torch.from_numpy(np.empty(data.shape, dtype)))
         else:
-            new = self.layout.to_torch(torch.from_numpy(data[()])).contiguous()
+            new = _empty_as(tensor, dtype)
+        target = self.layout.to_keras(new)
+        if target is new:
+            data.read_into(new.numpy())
+        elif target.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+            new.copy_(self.layout.to_torch(torch.from_numpy(data[()])))
+        elif target.is_contiguous():
+            data.read_into(target.numpy())
+        else:
+            _read_turned(data, target, scratch)
         self._replace(new)
 
     def fits(self, shape: Any) -> bool:

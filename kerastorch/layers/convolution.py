@@ -83,6 +83,9 @@ class BaseConvolution(SpatialLayer):
 
     def _weight(self, name: str, module: nn.Module, layout: Layout = CONVOLUTION) -> Variable:
         """The Keras-shaped handle on a module's kernel, with what was given for `name`."""
+        if layout is CONVOLUTION and self.rank == 2 and self.data_format == "channels_last":
+            # As the pictures have it: else torch turns the kernel in every call.
+            module.weight = nn.Parameter(module.weight.detach().to(memory_format=torch.channels_last))
         short = name.removesuffix("_kernel")
         made_by = [getattr(self, f"{short}_{what}") for what in _GETTERS]
         return self.add_variable(name, module, "weight", layout, *made_by)

@@ -244,11 +244,12 @@ def fill(model: Any, file: h5py.File, origin: Origin) -> LoadReport:
     layers, stored = filed_layers(model, read_layers(file), origin)
     report = LoadReport(origin, notes=remarks(model, origin))
     convert = converter(origin, report)
-    names = [layer.name for layer in layers if layer.weights]
+    own = [(layer, stored_order(layer)) for layer in layers]
+    names = [layer.name for layer, variables in own if variables]
     if len(set(names)) == len(names) and set(names) == {name for name, weights in stored if weights}:
-        pairs = match_by_name(model, layers, stored, convert, False, report)
+        pairs = match_by_name(model, own, stored, convert, False, report)
     else:
-        pairs = match_by_order(model, layers, stored, convert)
+        pairs = match_by_order(model, own, stored, convert)
     assign_all(pairs, report)
     return report
 
@@ -259,10 +260,11 @@ def load_weights(model: Any, file: h5py.File, by_name: bool, skip_mismatch: bool
     report.notes += remarks(model, report.origin)
     layers, stored = filed_layers(model, read_layers(file), report.origin)
     convert = converter(report.origin, report)
+    own = [(layer, stored_order(layer)) for layer in layers]
     if by_name:
-        pairs = match_by_name(model, layers, stored, convert, skip_mismatch, report)
+        pairs = match_by_name(model, own, stored, convert, skip_mismatch, report)
     else:
-        pairs = match_by_order(model, layers, stored, convert)
+        pairs = match_by_order(model, own, stored, convert)
     top = _top_level(_weights_group(file))
     if top and model._own_variables():
         pairs += pair_weights(model.name, model._own_variables(), top)

@@ -12,6 +12,7 @@ from kerastorch.variables import Scratch, Variable
 
 __all__ = [
     "Convert",
+    "OwnWeights",
     "Pair",
     "StoredLayer",
     "assign_all",
@@ -27,6 +28,9 @@ Pair = tuple[Variable, str, Any, str]
 
 StoredLayer = tuple[str, list[tuple[str, Any]]]
 """A layer's name in a file, and its weights: their names and data sets."""
+
+OwnWeights = list[tuple[Any, list[Variable]]]
+"""A model's layers, each with its weights in `stored_order`."""
 
 Convert = Callable[[Any, list[tuple[str, Any]]], list[tuple[str, Any]]]
 """What turns the weights stored for a layer into the form that the layer has today."""
@@ -60,9 +64,10 @@ def stored_order(layer: Any) -> list[Variable]:
     return list({id(v): v for v in (*layer.trainable_weights, *layer.non_trainable_weights)}.values())
 
 
-def _fitted(layer: Any, name: str, stored: list[tuple[str, Any]], convert: Convert) -> tuple[str | None, list[Pair]]:
+def _fitted(
+    layer: Any, variables: list[Variable], name: str, stored: list[tuple[str, Any]], convert: Convert
+) -> tuple[str | None, list[Pair]]:
     """Why the stored weights do not fit the layer, or None and the pairs."""
-    variables = stored_order(layer)
     stored = convert(layer, stored)
     if len(variables) != len(stored):
         problem = (
@@ -88,22 +93,22 @@ def refuse(model: Any, problems: list[str]) -> None:
         )
 
 
-def match_by_order(model: Any, layers: list[Any], stored: list[StoredLayer], convert: Convert) -> list[Pair]:
+def match_by_order(model: Any, own: OwnWeights, stored: list[StoredLayer], convert: Convert) -> list[Pair]:
     """Layers that have weights, one after the other. ValueError, with all that does not fit, else."""
-    layers = [layer for layer in layers if layer.weights]
+    own = [(layer, variables) for layer, variables in own if variables]
     filled = [(name, weights) for name, weights in stored if weights]
-    if len(layers) != len(filled):
+    if len(own) != len(filled):
         rows = [
             f"{a or '-':32} | {b or '-'}"
-            for a, b in _side_by_side([layer.name for layer in layers], [name for name, _ in filled])
+            for a, b in _side_by_side([layer.name for layer, _ in own], [name for name, _ in filled])
         ]
         raise ValueError(
-            f"Layer count mismatch when loading weights from file. Model '{model.name}' expected {len(layers)} layers with "
+            f"Layer count mismatch when loading weights from file. Model '{model.name}' expected {len(own)} layers with "
             f"weights, found {len(filled)} saved layers. Nothing was loaded. Model | file:\n  " + "\n  ".join(rows)
         )
     problems, pairs = [], []
-    for layer, (name, weights) in zip(layers, filled, strict=True):
-        problem, found = _fitted(layer, name, weights, convert)
+    for (layer, variables), (name, weights) in zip(own, filled, strict=True):
+        problem, found = _fitted(layer, variables, name, weights, convert)
         pairs += found
         if problem:
             problems.append(problem)
@@ -117,7 +122,7 @@ def _side_by_side(a: list[str], b: list[str]) -> list[tuple[str | None, str | No
 
 def match_by_name(
     model: Any,
-    layers: list[Any],
+    own: OwnWeights,
     stored: list[StoredLayer],
     convert: Convert,
     skip_mismatch: bool,
@@ -126,23 +131,23 @@ def match_by_name(
     """Layers of the same name. Layers without a counterpart are reported; ValueError for those that do not fit, unless
     `skip_mismatch`, which reports them."""
     problems, pairs = [], []
-    index = {layer.name: layer for layer in layers}
+    index = {layer.name: (layer, variables) for layer, variables in own}
     for name, weights in stored:
-        layer = index.get(name)
+        layer, variables = index.get(name, (None, []))
         if layer is None:
             if weights:
                 report.unused.append(name)
             continue
-        if not layer.weights and not weights:
+        if not variables and not weights:
             continue
-        problem, found = _fitted(layer, name, weights, convert)
+        problem, found = _fitted(layer, variables, name, weights, convert)
         pairs += found
         if problem and skip_mismatch:
             report.skipped.append((name, problem))
         elif problem:
             problems.append(problem)
     names = {name for name, _ in stored}
-    report.missing += [layer.name for layer in layers if layer.weights and layer.name not in names]
+    report.missing += [layer.name for layer, variables in own if variables and layer.name not in names]
     refuse(model, problems)
     return pairs
 

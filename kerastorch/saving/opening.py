@@ -34,9 +34,8 @@ _LARGEST_RATIO = 100
 """How many times larger than the file its contents may become: beyond it is a bomb. Keras compresses no weights."""
 _HARMLESS = 64 * 2**20
 """Bytes that a bomb may have: what is smaller is never refused for its ratio."""
-_HEAP = b"GCOL\x01\0\0\0"
+_HEAP = b"GCOL"
 _LARGEST_HEAP = 2**28
-_PIECE = 2**19
 _DEEPEST = 64
 _MOST_MEMBERS = 200_000
 
@@ -56,7 +55,7 @@ def open_file(source: Any) -> Iterator[h5py.File | Archive]:
             file: Any = io.BytesIO(source)
         elif isinstance(source, (str, os.PathLike)):
             _check_path(Path(source))
-            file = stack.enter_context(open(source, "rb"))
+            file = stack.enter_context(open(source, "rb", buffering=0))
         elif hasattr(source, "read") and hasattr(source, "seek"):
             file = source
         else:
@@ -75,9 +74,7 @@ def open_file(source: Any) -> Iterator[h5py.File | Archive]:
                 else "is empty: cut off, or never written"
             )
             raise OSError(f"{name} {what}. Expected what model.save('x.h5') or model.save('x.keras') wrote.")
-        check_heaps(file, start, name)
-        target = source if isinstance(source, (str, os.PathLike)) else file
-        yield stack.enter_context(_opened_h5(target, name, h5py))
+        yield stack.enter_context(_opened_h5(_Part(file, name, start), name, h5py))
 
 
 def _check_path(path: Path) -> None:
@@ -101,9 +98,9 @@ def _check_path(path: Path) -> None:
     )
 
 
-def _opened_h5(target: Any, name: str, h5py: Any) -> h5py.File:
+def _opened_h5(part: _Part, name: str, h5py: Any) -> h5py.File:
     try:
-        file = h5py.File(target, "r")
+        file = h5py.File(name, "r", driver="fileobj", fileobj=part)
         links: list[bytes] = []
         file.id.links.visit(
             lambda place, info: links.append(place) if info.type != h5py.h5l.TYPE_HARD else None, info=True
@@ -122,55 +119,71 @@ def _opened_h5(target: Any, name: str, h5py: Any) -> h5py.File:
 # HDF5
 
 
-def check_heaps(file: Any, start: int, name: str) -> None:
-    """OSError for heaps, where HDF5 keeps texts, that are damaged so that HDF5 would never end reading them.
+class _Part(io.RawIOBase):
+    """A part of an open binary file, or all of it, as a file of its own, through which HDF5 reads.
 
-    (It goes from object to object by their sizes, and stays where it is at one that has none.)
+    OSError for a heap, where HDF5 keeps texts, that is damaged so that HDF5 would never end reading it. (It goes from object
+    to object by their sizes, and stays where it is at one that has none.)
     """
-    file.seek(start)
-    head = file.read(16)
-    if len(head) < 16:
-        raise OSError(f"Cannot open {name} as HDF5: it is cut off after {len(head)} bytes.")
-    if bytes(head[13:15] if head[8] < 2 else head[9:11]) != b"\x08\x08":
-        raise OSError(f"{name} has addresses or lengths of other than 8 bytes, which Keras never writes: refused.")
-    for place in _heaps_in(file, start):
-        file.seek(place + 8)
-        size = int.from_bytes(file.read(8), "little")
-        file.seek(place)
-        heap = file.read(min(size, _LARGEST_HEAP))
+
+    def __init__(self, file: Any, name: str, start: int = 0, size: int | None = None) -> None:
+        self._file, self._name, self._start, self._at = file, name, start, 0
+        self._size = file.seek(0, os.SEEK_END) - start if size is None else size
+        self._sound: set[int] = set()
+        head = self._bytes(0, 16)
+        if len(head) < 16:
+            raise OSError(f"Cannot open {name} as HDF5: it is cut off after {len(head)} bytes.")
+        if bytes(head[13:15] if head[8] < 2 else head[9:11]) != b"\x08\x08":
+            raise OSError(f"{name} has addresses or lengths of other than 8 bytes, which Keras never writes: refused.")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Moves within the part."""
+        self._at = offset + (0, self._at, self._size)[whence] if whence else offset
+        return self._at
+
+    def tell(self) -> int:
+        """Where in the part the next byte is read."""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads as many bytes as fit and are there."""
+        place = self._at
+        if place + len(buffer) > self._size:
+            buffer = memoryview(buffer)[: max(0, self._size - place)]
+        self._file.seek(self._start + place)
+        read = count = self._file.readinto(buffer)
+        while count and read < len(buffer):  # the system reads 2 GiB at most at a time
+            count = self._file.readinto(memoryview(buffer)[read:])
+            read += count
+        # HDF5 reads each of its structures from its first byte on, and this one by its first 4096 bytes, then the rest.
+        if bytes(buffer[:4]) == _HEAP and place not in self._sound:
+            self._check_heap(place)
+        self._at = place + read
+        return read
+
+    def _check_heap(self, place: int) -> None:
+        heap = self._bytes(place, 16)
+        heap = self._bytes(place, min(int.from_bytes(heap[8:16], "little"), _LARGEST_HEAP))
         at = 16
         while at + 16 <= len(heap):
             index, _, _, length = struct.unpack_from("<HHIQ", heap, at)
             step = (length if index == 0 else 16 + (length + 7 & ~7)) % 2**64
             if step == 0:
-                raise OSError(f"{name} is damaged: the heap at byte {place} holds an object of no size.")
+                raise OSError(f"{self._name} is damaged: the heap at byte {place} holds an object of no size.")
             at += step
-    file.seek(start)
+        self._sound.add(place)
 
+    def _bytes(self, place: int, size: int) -> bytes:
+        self._file.seek(self._start + place)
+        return self._file.read(max(0, min(size, self._size - place)))
 
-def _heaps_in(file: Any, start: int) -> Iterator[int]:
-    """Where in a file heaps begin; a file of any size takes little memory."""
-    # Wherever the 8 bytes stand, one of these four fills a word of the buffer: NumPy looks for words, much faster than
-    # bytes.find for 8 bytes.
-    words = [np.frombuffer(_HEAP[i : i + 4], "<u4") for i in range(4)]
-    buffer = np.zeros(8 + _PIECE, np.uint8)  # the last 8 bytes of the piece before, and a piece
-    at = start
-    while True:
-        file.seek(at)
-        piece = file.read(_PIECE)
-        if not piece:
-            return
-        text = buffer[: 8 + len(piece)]
-        text[8:] = np.frombuffer(piece, np.uint8)
-        aligned = text[: len(text) & ~3].view("<u4")
-        if len(text) & 3 or any((aligned == word).any() for word in words):
-            found = text.tobytes()
-            place = found.find(_HEAP, 1)  # what begins at 0 ended in the piece before
-            while place >= 0:
-                yield at - 8 + place
-                place = found.find(_HEAP, place + 1)
-        buffer[:8] = text[-8:]
-        at += len(piece)
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
 
 
 def member(group: h5py.Group, name: str) -> Any:
@@ -255,11 +268,10 @@ def attribute(holder: Any, name: str) -> Any:
         raise ValueError(f"{holder.file.filename}: attribute {name!r} is neither text nor numbers: refused.")
     if not isinstance(kind, h5py.h5t.TypeStringID) or not found.shape:
         return holder.attrs[name]
-    values = np.empty(
-        found.shape, found.dtype
-    )  # a list of names, as each layer has one: h5py itself takes twice as long
+    # A list of names, as each layer has one: h5py itself takes several times as long.
+    values = np.empty(found.shape, found.dtype)
     if values.size:
-        found.read(values)
+        found.read(values, None if kind.is_variable_str() else kind)
     return values
 
 
@@ -353,12 +365,12 @@ class Archive:
         if name in self._opened:
             return self._opened[name]
         info = self._members.get(name)
+        called = f"{name} in {self.filename}"
         if info is not None and info.compress_type == zipfile.ZIP_STORED:
-            file: Any = _Slice(self._file, self._start_of(info), info.file_size)
+            part = _Part(self._file, called, self._start_of(info), info.file_size)
         else:
-            file = io.BytesIO(self.read(name))
-        check_heaps(file, 0, f"{name} in {self.filename}")
-        self._opened[name] = _opened_h5(file, f"{name} in {self.filename}", h5py)
+            part = _Part(io.BytesIO(self.read(name)), called)
+        self._opened[name] = _opened_h5(part, called, h5py)
         return self._opened[name]
 
     def datasets(self, name: str) -> dict[str, Dataset]:
@@ -374,35 +386,3 @@ class Archive:
             raise OSError(f"{self.filename}: member {info.filename!r} is damaged: it has no header.")
         lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         return info.header_offset + 30 + lengths
-
-
-class _Slice(io.RawIOBase):
-    """A part of an open file as a file of its own, for reading."""
-
-    def __init__(self, file: Any, start: int, size: int) -> None:
-        self.under, self.start, self.size, self._at = file, start, size, 0
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Moves within the part."""
-        self._at = offset + (0, self._at, self.size)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        """Where in the part the next byte is read."""
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Reads as many bytes as fit and are there."""
-        count = max(0, min(len(buffer), self.size - self._at))
-        self.under.seek(self.start + self._at)
-        read = self.under.readinto(memoryview(buffer)[:count])
-        self._at += read
-        return read
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True

@@ -105,6 +105,22 @@ def test_a_heap_that_hdf5_never_ends_reading(files):
         keras.models.load_model(bytes(data))
 
 
+@pytest.mark.parametrize("form", ["path", "bytes", "file"])
+@pytest.mark.parametrize("length", [104, 4600])  # HDF5 reads the first 4096 bytes of a heap, then the rest
+def test_a_heap_damaged_at_any_place_however_it_is_read(files, form, length, tmp_path):
+    path = tmp_path / "m.h5"
+    path.write_bytes(files["small.h5"])
+    with h5py.File(path, "a") as file:
+        file.attrs["backend"] = "x" * 6000
+    data = bytearray(path.read_bytes())
+    text = data.index(b"x" * 6000)
+    data[text - 8 : text] = struct.pack("<Q", length)
+    data[text + length : text + length + 16] = bytes(16)  # free space of no size
+    path.write_bytes(data)
+    with path.open("rb") as file, pytest.raises(OSError, match="holds an object of no size"):
+        keras.models.load_model({"path": path, "bytes": bytes(data), "file": file}[form])
+
+
 def test_an_attribute_of_a_type_at_which_hdf5_crashes(files):
     data = bytearray(files["small.h5"])
     at = data.index(b"\x19", data.index(b"model_config"))

@@ -79,6 +79,10 @@ def _shared_or_new(described: Mapping[str, Any], known: dict[tuple[str, str], tu
     if key in known and (shared or known[key][1]):
         return known[key][0]
     layer = deserialize("layer", {key: described[key] for key in ("class_name", "config") if key in described})
+    name = described.get("name")
+    if isinstance(name, str) and isinstance(layer, Layer):
+        # What a user's class leaves out of its config: by it weights are found, and it is not counted anew.
+        layer._name = name
     known[key] = (layer, shared)
     return layer
 

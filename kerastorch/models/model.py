@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 from kerastorch import saving
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
-from kerastorch.layers.structures import shape_map
+from kerastorch.layers.structures import real_tensors, shape_map, shape_of
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.lowering import source
 from kerastorch.models import plot
@@ -45,6 +46,7 @@ class Model(Layer):
             return
         super().__init__(*args, **kwargs)
         self.load_report: Any = None
+        self._built_for: Any = None  # the inputs' shape(s), which only a call tells of a model that is code
         self._compile_config: dict[str, Any] | None = None
 
     @classmethod
@@ -54,8 +56,10 @@ class Model(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model with the given architecture and new weights."""
-        if cls is Model and "layers" in config:
-            return _functional().from_config(config, custom_objects)  # type: ignore[attr-defined]
+        if {"layers", "input_layers", "output_layers"} <= config.keys() and _takes_a_graph(cls):
+            functional = _functional()
+            made: Any = functional if cls is Model else cls
+            return functional.from_config.__func__(made, config, custom_objects)  # type: ignore[attr-defined]
         with custom_object_scope(custom_objects or {}):
             return cls(**config)
 
@@ -112,9 +116,12 @@ class Model(Layer):
             return
         inputs = shape_map(lambda shape: KerasTensor(tuple(shape), self.compute_dtype), input_shape)
         infer_outputs(self._infer, (inputs,), {}, self.name, self)
+        self._built_for = input_shape
         self.built = True
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        if not self.built and len(args) == 1 and not real_tensors(kwargs):
+            self._built_for = shape_map(lambda shape: (None, *shape[1:]), shape_of(args[0]))
         # A model's layers build themselves when they are called.
         if type(self).build is Model.build:
             self.built = True
@@ -235,6 +242,16 @@ def _is_drawn(args: tuple, kwargs: dict[str, Any]) -> bool:
     if "inputs" in kwargs and "outputs" in kwargs:
         return True
     return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs)
+
+
+def _takes_a_graph(cls: type) -> bool:
+    """Whether a model is made with `cls(inputs=..., outputs=...)`."""
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    kinds = {p.kind for p in parameters}
+    return {"inputs", "outputs"} <= {p.name for p in parameters} or {
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+    } <= kinds
 
 
 def _inject(cls: type) -> None:

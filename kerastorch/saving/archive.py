@@ -39,6 +39,8 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
     import h5py
 
     config = keras3_writing.written(plain(serialize(model)))
+    if getattr(model, "_built_for", None) is not None:
+        config["build_config"] = {"input_shape": plain(model._built_for)}
     kept = model._compile_config or {}
     if include_optimizer and "compile_config" in kept:
         config["compile_config"] = kept["compile_config"]

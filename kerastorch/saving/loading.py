@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,6 +69,8 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
             if isinstance(file, Archive) and archive.lacks_layers(model, file):
                 # Weights are stored at the first place alone of a model that several models hold.
                 model = text.model_from_config(sharing_alike(config), custom_objects, origin)
+        if not model.built:
+            _build(model, config)
         if isinstance(file, Archive):
             model.load_report = archive.fill(model, file, origin)
             model._compile_config = archive.read_training_state(file, config)
@@ -79,6 +81,19 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
             if variable.is_empty:
                 variable.initialize()
     return model
+
+
+def _build(model: Any, config: Any) -> None:
+    """Makes the weights of a model whose architecture is its class's code, for the shape that the file tells."""
+    told = config.get("build_config")
+    shape = told.get("input_shape") if isinstance(told, Mapping) else None
+    if shape is None:
+        raise ValueError(
+            f"Model '{model.name}' is a {type(model).__name__}, whose file does not tell the shape of its inputs. Make it in "
+            "code, call it on data, and then load_weights from the file."
+        )
+    with deferred_initialization():
+        model.build(shape)
 
 
 def _stored_weights(file: Any) -> dict[str, list[str]]:

@@ -83,9 +83,11 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
     """The attributes of a layer that hold layers, public ones first."""
     if _is_drawn(layer):
         return [("layers", layer.layers)]
+    # Keras finds a subclassed model's layers under its property, too: there are those that no attribute before it holds.
+    listed = {"layers": layer.layers} if hasattr(layer, "get_layer") else {}
     public = type(layer).__name__ in _PUBLIC_PARTS
     own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in _NOT_STATE}
-    found = {**own, **layer._modules}
+    found = {**own, **layer._modules, **listed}
     parts = [
         (name.lstrip("_") if public else name, value)
         for name, value in found.items()
@@ -119,9 +121,13 @@ def match_by_path(
     known = {_normal(path): (path, data) for path, data in stored.items()}
     pairs: list[Pair] = []
     failed: list[tuple[str, dict[str, Variable]]] = []
-    used = set()
+    unbuilt: list[str] = []
+    used: set[str] = set()
     for path, layer in weighted_layers(model):
         own = layer._saved_variables()
+        if not own and not layer.built and any(place.startswith(_normal(f"{path}vars/")) for place in known):
+            why = f"layer '{layer.name}' is not built, as no call has told the shape of its inputs"
+            (report.skipped.append((layer.name, why)) if skip_mismatch else unbuilt.append(why))
         if not own:
             continue
         places = [_normal(f"{path}vars/{key}") for key in own]
@@ -134,7 +140,7 @@ def match_by_path(
         else:
             failed.append((problem, own))
     found = {id(pair[0]) for pair in pairs}  # the weights of one layer may stand at another's place, too
-    problems = [problem for problem, own in failed if not all(id(v) in found for v in own.values())]
+    problems = unbuilt + [problem for problem, own in failed if not all(id(v) in found for v in own.values())]
     left = [path for place, (path, _) in known.items() if place not in used]
     report.unused += [path for path in left if not path.startswith(("optimizer/", "_optimizer/"))]
     if problems and report.unused:

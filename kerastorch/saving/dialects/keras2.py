@@ -37,6 +37,7 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
 }
 """Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""
 
+_DRAWN = ("Functional", "Model", "Sequential")
 _REGISTERED = {"CustomScaleLayer": "Custom>CustomScaleLayer"}
 """Layers of tf.keras.applications that tf.keras finds by a longer name only."""
 
@@ -52,9 +53,9 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     if not isinstance(config, Mapping):
         return config
     name, inner = config.get("class_name"), config.get("config")
-    if name in ("Functional", "Model", "Sequential") and isinstance(inner, Mapping):
+    if isinstance(inner, Mapping) and (name in _DRAWN or "input_layers" in inner):  # the latter: a user's class, too
         made = {**config, "config": _model(inner)}
-        if not inside_layer:
+        if not inside_layer or name not in _DRAWN:
             return made
         for key in ("input_layers", "output_layers"):
             if len(made["config"].get(key, ())) == 1:  # Keras 3's TimeDistributed takes no model of lists

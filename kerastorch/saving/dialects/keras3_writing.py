@@ -127,7 +127,21 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
             result[key] = "hard_sigmoid"
         elif result.get(key) == "hard_sigmoid":
             result[key] = _hard_sigmoid(result.get("dtype"))
+    if name in known_names("layer"):
+        result.update({key: _function(value) for key, value in result.items() if _names_own_function(key, value)})
     return result
+
+
+def _names_own_function(key: str, value: Any) -> bool:
+    """Whether an argument of one of the library's layers names a function of the user's."""
+    kind = key.rpartition("_")[2]
+    known = (*known_names(kind), *(known_names("layer") if kind == "activation" else ()))
+    return isinstance(value, str) and kind in ("activation", *_MODULES) and value not in known
+
+
+def _function(name: str) -> dict[str, Any]:
+    """A function of the user's, which Keras 3 does not look for by a bare name."""
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def _hard_sigmoid(dtype: Any) -> dict[str, Any]:

@@ -82,7 +82,9 @@ class Sequence(RecurrentCell):
         if torch.compiler.is_compiling():
             return torch.zeros_like(bias)
         if zeros is None or zeros.device != bias.device or zeros.dtype != bias.dtype:
-            zeros = self._zeros = torch.zeros_like(bias, requires_grad=False)
+            zeros = torch.zeros_like(bias, requires_grad=False)
+            if type(zeros) is torch.Tensor:  # none of the fake ones, on which shapes are found
+                self._zeros = zeros
         return zeros
 
     def flatten(self) -> None:

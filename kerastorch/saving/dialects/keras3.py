@@ -101,9 +101,8 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
         return read_operation(config)
     registered, module = config.get("registered_name"), str(config.get("module") or "")
     if name == "function" and isinstance(inner, str):
-        return (
-            inner if registered in (None, "function") else registered
-        )  # Keras 3 writes "function" for what is not registered
+        # Keras 3 writes the class of a function that is not registered.
+        return registered if registered and registered not in (inner, name) else inner
     if registered and not module.startswith(("keras", "tf_keras", "tensorflow")):
         name = registered
     beside = _BESIDE if "inbound_nodes" not in config else tuple(key for key in _BESIDE if key != "shared_object_id")

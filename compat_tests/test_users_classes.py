@@ -1,0 +1,128 @@
+"""Models with layers, models and functions that users wrote, between the real Kerases and kerastorch: both ways, with the
+same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import kerastorch
+from compat_tests.conftest import random_inputs, randomize
+
+REAL = ("tf_keras", "keras")
+
+
+def tanh(keras):
+    """The tanh of a Keras's own tensors."""
+    return torch.tanh if keras is kerastorch else keras.activations.tanh
+
+
+def drawn(keras, shape, *layers):
+    x = y = keras.Input(shape)
+    for layer in layers:
+        y = layer(y)
+    return keras.Model(x, y)
+
+
+def holding(keras, make):
+    class Holder(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = make(keras.layers)
+
+        def build(self, input_shape):
+            self.inner.build(input_shape)
+            self.built = True
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    return Holder
+
+
+def recurrent(keras):
+    """A layer that holds an LSTM."""
+    custom = {"Holder": holding(keras, lambda layers: layers.LSTM(3))}
+    return custom, lambda: drawn(keras, (5, 4), custom["Holder"](), keras.layers.Dense(2))
+
+
+def nameless(keras):
+    """Layers whose configs have no name, the one made last called first."""
+
+    class Scale(keras.layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(name="w", shape=(4,))
+            self.built = True
+
+        def call(self, inputs):
+            return tanh(keras)(inputs * self.w)
+
+        def get_config(self):
+            return {}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls()
+
+    def build():
+        last, first = Scale(), Scale()
+        return drawn(keras, (4,), first, last, keras.layers.Dense(2))
+
+    return {"Scale": Scale}, build
+
+
+def functions(keras):
+    """Functions as activation and regularizer."""
+
+    def bent(x):
+        return tanh(keras)(x) * 2.0
+
+    def flat(w):
+        return 0.0
+
+    def build():
+        layers = keras.layers
+        return drawn(keras, (5, 4), layers.LSTM(3, activation=bent), layers.Dense(2, bent, kernel_regularizer=flat))
+
+    return {"bent": bent, "flat": flat}, build
+
+
+CASES = {"recurrent": (recurrent, REAL), "nameless": (nameless, REAL), "functions": (functions, REAL)}
+
+
+def loaded(keras, file, custom):
+    keras.backend.clear_session()
+    options = {"device": "cpu"} if keras is kerastorch else {"compile": False}
+    return keras.models.load_model(file, custom_objects=custom, **options)
+
+
+def same(got, want):
+    got, want = ([y] if hasattr(y, "shape") else [y[key] for key in sorted(y)] for y in (got, want))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_users_wrote(case, suffix, real, tmp_path):
+    make, generations = case
+    if real.__name__ not in generations:
+        pytest.skip("this Keras does not have it")
+    custom, build = make(real)
+    original = randomize(build())
+    x = random_inputs(original)
+    want = original.predict(x, verbose=0)
+    original.save(tmp_path / f"theirs{suffix}")
+    try:
+        loaded(real, tmp_path / f"theirs{suffix}", custom)
+    except (TypeError, ValueError) as error:
+        pytest.skip(f"this Keras does not open its own file: {error}")
+    own, _ = make(kerastorch)
+    model = loaded(kerastorch, tmp_path / f"theirs{suffix}", own)
+    same(model.predict(x, verbose=0), want)
+    for back in (".keras", ".h5"):
+        model.save(tmp_path / f"ours{back}")
+        same(loaded(kerastorch, tmp_path / f"ours{back}", own).predict(x, verbose=0), want)
+        if back == suffix and (real.__name__, back) != ("tf_keras", ".keras"):
+            same(loaded(real, tmp_path / f"ours{back}", custom).predict(x, verbose=0), want)

@@ -14,6 +14,7 @@ from compat_tests.operators import keras3_result, operation, tensorflow_result
 from kerastorch.layers import KerasOp, TensorFlowOpLayer, TFOpLambda
 from kerastorch.saving.dialects.operations import read_operation, written_operation
 from tests.layers.test_operators import DRAWN
+from tests.ops import signal_cases
 from tests.ops.arrays import filled
 from tests.ops.keras3_cases import CASES as KERAS3_CASES
 from tests.ops.tensorflow_cases import CASES, RAW_CASES
@@ -26,6 +27,12 @@ INDICES = np.array([[0, 1, 3], [2, 2, 0], [1, 3, 3]], "int32")
 
 def numbered(cases):
     return [pytest.param(case, id=f"{n}-{case.name}") for n, case in enumerate(cases)]
+
+
+def with_floats(case):
+    found = []
+    filled((case.args, case.kwargs), found)
+    return any(x.dtype.kind == "f" for x in found)
 
 
 def check(layer, case, want):
@@ -42,6 +49,62 @@ def check(layer, case, want):
 def test_tensorflow(case):
     pytest.importorskip("tensorflow")
     check(TFOpLambda(case.name), case, tensorflow_result(case))
+
+
+def gradients(case, function, watched, weighted, gradient):
+    """The gradients of a weighted sum of what `function` returns, with regard to the floats among the case's arrays."""
+    leaves = []
+
+    def make(array):
+        made = watched(array)
+        leaves.extend([made] if array.dtype.kind == "f" else [])
+        return made
+
+    args, kwargs = filled((case.args, case.kwargs), [], make)
+    return gradient(lambda: weighted(function(*args, **kwargs)), leaves)
+
+
+@pytest.mark.parametrize("case", [p for p in numbered(signal_cases.CASES) if with_floats(p.values[0])])
+def test_gradients(case):
+    tf = pytest.importorskip("tensorflow")
+
+    def theirs(loss, leaves):
+        with tf.GradientTape() as tape:
+            total = loss()
+        return [None if g is None else np.asarray(tf.convert_to_tensor(g)) for g in tape.gradient(total, leaves)]
+
+    def their_sum(outputs):
+        parts = [tf.abs(y) if y.dtype.is_complex else y for y in tf.nest.flatten(outputs) if not y.dtype.is_integer]
+        return tf.add_n([tf.reduce_sum(y * np.cos(np.arange(tf.size(y))).reshape(y.shape)) for y in parts])
+
+    def ours(loss, leaves):
+        return torch.autograd.grad(loss(), leaves, allow_unused=True)
+
+    def our_sum(outputs):
+        parts = [
+            y.abs() if y.is_complex() else y
+            for y in pytree.tree_leaves(outputs)
+            if y.dtype.is_floating_point or y.is_complex()
+        ]
+        return sum(
+            torch.sum(y * torch.cos(torch.arange(y.numel(), dtype=torch.float64)).reshape(y.shape).to(y)) for y in parts
+        )
+
+    function = tf
+    for part in case.name.split("."):
+        function = getattr(function, part)
+    try:
+        want = gradients(case, function, tf.Variable, their_sum, theirs)
+    except (LookupError, tf.errors.InvalidArgumentError) as error:
+        pytest.skip(f"TensorFlow has no gradient of this: {str(error)[:80]}")
+    got = gradients(
+        case, TFOpLambda(case.name), lambda x: torch.tensor(x, requires_grad=x.dtype.kind == "f"), our_sum, ours
+    )
+    for g, w in zip(got, want, strict=True):
+        if w is None or g is None:
+            assert not np.any(w or 0) and not np.any(np.asarray(0 if g is None else g))
+        else:
+            np.testing.assert_allclose(g.numpy(), w, rtol=0, atol=1e-4 * max(float(np.abs(w).max()), 1e-3))
 
 
 @pytest.mark.parametrize("case", numbered(KERAS3_CASES))

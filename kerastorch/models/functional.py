@@ -240,7 +240,7 @@ class Functional(Model):
             dtype = torch_dtype(self._input_dtype(own))
             if not isinstance(value, torch.Tensor):
                 array = np.asarray(value)
-                if array.dtype.kind not in "fiub":
+                if array.dtype.kind not in ("fiubc" if dtype.is_complex else "fiub"):
                     raise ValueError(
                         f"Model \"{self.name}\": input '{own.name}' must hold numbers, got an array of dtype {array.dtype}."
                     )

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Array", "Case", "b", "f", "filled", "i", "nan", "p", "spd", "u"]
+__all__ = ["Array", "Case", "b", "c", "f", "filled", "i", "nan", "p", "spd", "u"]
 
 
 class Array:
     """An array of a kind: 'f' normal, 'p' positive, 'u' within (-0.9, 0.9), 'i' whole numbers below `high`, 'b' truth
-    values, 'spd' symmetric positive definite matrices, 'nan' normal with some that are no numbers."""
+    values, 'c' complex, 'spd' symmetric positive definite matrices, 'nan' normal with some that are no numbers."""
 
     def __init__(self, kind: str, shape: tuple[int, ...], high: int = 3, dtype: str | None = None) -> None:
         self.kind, self.shape, self.high, self.dtype = kind, shape, high, dtype
@@ -29,8 +29,11 @@ class Array:
             "u": lambda: rng.uniform(-0.9, 0.9, self.shape),
             "i": lambda: rng.integers(0, self.high, self.shape),
             "b": lambda: rng.uniform(size=self.shape) > 0.5,
+            "c": lambda: normal + 1j * rng.normal(size=self.shape),
         }.get(self.kind, lambda: normal)()
-        return np.asarray(made).astype(self.dtype or {"i": "int32", "b": "bool"}.get(self.kind, "float32"))
+        return np.asarray(made).astype(
+            self.dtype or {"i": "int32", "b": "bool", "c": "complex64"}.get(self.kind, "float32")
+        )
 
 
 def f(*shape: int, dtype: str | None = None) -> Array:
@@ -56,6 +59,11 @@ def i(*shape: int, high: int = 3, dtype: str | None = None) -> Array:
 def b(*shape: int) -> Array:
     """Truth values."""
     return Array("b", shape)
+
+
+def c(*shape: int) -> Array:
+    """Complex numbers."""
+    return Array("c", shape)
 
 
 def spd(*shape: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.ops import signal_cases
 from tests.ops.arrays import Case, b, f, i, p, spd, u
 
 __all__ = ["CASES", "RAW_CASES"]
@@ -373,6 +374,7 @@ rgb_to_yiq yiq_to_rgb rgb_to_yuv yuv_to_rgb per_image_standardization".split()
     Case("keras.backend.binary_crossentropy", u(3, 4), f(3, 4), from_logits=True),
     Case("keras.backend.categorical_crossentropy", p(3, 4), p(3, 4)),
     Case("keras.backend.sparse_categorical_crossentropy", i(3), p(3, 4)),
+    *signal_cases.CASES,
 ]
 
 RAW_CASES = [
@@ -436,4 +438,5 @@ LessEqual Greater GreaterEqual".split()),
     Case("MatrixBandPart", input=f(4, 4), num_lower=1, num_upper=0),
     Case("SpaceToBatchND", input=f(2, 4, 4, 1), block_shape=[2, 2], paddings=[[0, 0], [0, 0]]),
     Case("BatchToSpaceND", input=f(4, 2, 2, 1), block_shape=[2, 2], crops=[[0, 0], [0, 0]]),
+    *signal_cases.RAW_CASES,
 ]  # fmt: skip

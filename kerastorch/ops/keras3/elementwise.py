@@ -41,7 +41,8 @@ for _name, _function in {
     TABLE.named(f"numpy.{_name}")(lambda x, function=_function: function(as_float(x)))
 _ALONE: dict[str, Any] = {
     "Absolute": torch.abs, "Abs": torch.abs, "Negative": operator.neg, "Square": torch.square, "Sign": torch.sign,
-    "Signbit": torch.signbit, "Conjugate": torch.conj, "Conj": torch.conj, "Real": torch.real, "Imag": imaginary,
+    "Signbit": torch.signbit, "Conjugate": torch.conj_physical, "Conj": torch.conj_physical, "Real": torch.real,
+    "Imag": imaginary,
     "BitwiseInvert": torch.bitwise_not, "BitwiseNot": torch.bitwise_not, "Copy": torch.clone, "Isfinite": torch.isfinite,
     "Isinf": torch.isinf, "Isnan": torch.isnan, "Isneginf": torch.isneginf, "Isposinf": torch.isposinf,
     "Isreal": torch.isreal, "Trunc": torch.trunc,

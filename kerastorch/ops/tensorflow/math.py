@@ -31,7 +31,8 @@ TABLE = Table()
 
 _UNARY = {
     "abs": torch.abs, "acos": torch.acos, "acosh": torch.acosh, "angle": torch.angle, "asin": torch.asin, "asinh": torch.asinh,
-    "atan": torch.atan, "atanh": torch.atanh, "ceil": torch.ceil, "conj": torch.conj, "cos": torch.cos, "cosh": torch.cosh,
+    "atan": torch.atan, "atanh": torch.atanh, "ceil": torch.ceil, "conj": torch.conj_physical, "cos": torch.cos,
+    "cosh": torch.cosh,
     "digamma": torch.digamma, "erf": torch.erf, "erfc": torch.erfc, "erfinv": torch.erfinv, "exp": torch.exp,
     "expm1": torch.expm1, "floor": torch.floor, "is_finite": torch.isfinite, "is_inf": torch.isinf,
     "is_nan": torch.isnan, "lgamma": torch.lgamma, "log": torch.log, "log1p": torch.log1p, "logical_not": torch.logical_not,

@@ -39,8 +39,17 @@ _PLAIN_ARRAY = {
     "Roll": "roll", "BroadcastTo": "broadcast_to", "ClipByValue": "clip_by_value", "SpaceToBatchND": "space_to_batch_nd",
     "BatchToSpaceND": "batch_to_space_nd", "MatrixBandPart": "linalg.band_part", "MatrixDiag": "linalg.diag",
     "MatrixInverse": "linalg.inv", "InvertPermutation": "math.invert_permutation", "ScatterNd": "scatter_nd",
+    "Complex": "complex", "Real": "math.real", "Imag": "math.imag", "ComplexAbs": "math.abs", "Angle": "math.angle",
+    "Conj": "math.conj",
     "EnsureShape": "identity", "CheckNumerics": "identity", "Snapshot": "identity",
 }  # fmt: skip
+RAW.update(
+    {
+        f"{op}{n}": (f"signal.{op.lower()}{n.lower()}", {})
+        for op in "FFT IFFT RFFT IRFFT".split()
+        for n in ("", "2D", "3D")
+    }
+)
 RAW.update({op: (f"math.{name}", {}) for op, name in _PLAIN.items()})
 RAW.update({op: (name, {}) for op, name in (*_PLAIN_NN.items(), *_PLAIN_ARRAY.items())})
 RAW.update(

@@ -92,6 +92,10 @@ def shared_arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "InstanceMethod", "ClassMethod")
+"""Layers of tf.keras alone, in whose calls None may say something: `tf.signal.stft(x, 16, 8, window_fn=None)`."""
+
+
 def _model(config: Mapping[str, Any]) -> dict[str, Any]:
     """A drawn model's config with the calls of nested models listed twice."""
     made = {key: _portable(value, inside_layer=False) for key, value in config.items()}
@@ -99,7 +103,9 @@ def _model(config: Mapping[str, Any]) -> dict[str, Any]:
         return made
     nested = {layer["name"] for layer in made["layers"] if _is_model(layer)}
     for layer in made["layers"]:
-        nodes = [_without_nones(node) for node in _renumbered(layer["inbound_nodes"], nested)]
+        nodes = _renumbered(layer["inbound_nodes"], nested)
+        if layer["class_name"] not in _FUNCTIONS:
+            nodes = [_without_nones(node) for node in nodes]
         layer["inbound_nodes"] = [node for node in nodes for _ in range(2)] if layer["name"] in nested else nodes
     for key in ("input_layers", "output_layers"):
         made[key] = _renumbered(made[key], nested)

@@ -37,7 +37,7 @@ def load_model(
     library does not know; also the name of a Lambda layer -> its function. safe_mode: with False, Lambda layers take the
     Python code that the file holds for them: only for files that you trust as you trust a program. device: where the
     weights shall lie, by default CUDA where there is one. dtype: a float dtype to convert the model to.
-    `model.load_report` tells what went where.
+    `model.load_report` tells what went where. Large matrices lie in memory as in the file: transposed views, not contiguous.
     Raises OSError for a file that is missing, cut off, damaged or of another kind, ValueError for one without an
     architecture, with weights that do not fit it or with what a Keras file never holds, ValueError or TypeError for a config
     that describes no model; one message tells all that is wrong.

@@ -174,6 +174,10 @@ KERAS3_WAYS = {
     "attention by name": lambda k, x: k.layers.MultiHeadAttention(2, 3)(query=x, value=x),
     "masked softmax": lambda k, x: k.layers.Softmax(axis=1)(x, mask=k.ops.greater(x, 0.5)),
     "softmax of a mask": lambda k, x: k.layers.Softmax(axis=-1)(k.layers.Masking()(x)[:, :, 0], mask=x[:, :, 1]),
+    "initial state": lambda k, x: k.layers.GRU(6)(x, initial_state=k.layers.GlobalMaxPooling1D()(x)),
+    "initial states": lambda k, x: k.layers.Bidirectional(k.layers.GRU(6))(
+        x, initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
+    ),
     "shape with None": lambda k, x: k.layers.Reshape((None, 2))(x),
     "negative shared axis": lambda k, x: k.layers.PReLU(shared_axes=[-1], alpha_initializer="ones")(x),
 }

@@ -19,6 +19,9 @@ __all__ = ["MERGING", "calls_by_keyword", "canonical", "has_masks", "merging_mas
 MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that merge inputs, and their masks in another way than tf.keras's."""
 
+RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+"""Layers whose initial states tf.keras writes behind their input, as one list."""
+
 _AUGMENTING = (
     "AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp", "Pipeline", "RandAugment",
     "Resizing", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization",
@@ -54,7 +57,8 @@ def calls_by_keyword(config: Any) -> bool:
     find them."""
     if isinstance(config, Mapping):
         nodes = config.get("inbound_nodes")
-        return bool(nodes and _in_keywords(nodes)) or any(map(calls_by_keyword, config.values()))
+        states = config.get("class_name") in RECURRENT and any(len(node) > 1 for node in nodes or ())
+        return states or bool(nodes and _in_keywords(nodes)) or any(map(calls_by_keyword, config.values()))
     return isinstance(config, (list, tuple)) and any(map(calls_by_keyword, config))
 
 

@@ -8,14 +8,13 @@ from typing import Any
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
 from kerastorch.saving.dialects.arguments import HARD_SIGMOID
-from kerastorch.saving.dialects.keras3 import MERGING
+from kerastorch.saving.dialects.keras3 import MERGING, RECURRENT
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
 __all__ = ["needs_keras3", "written"]
 
 _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
-_RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
     **dict.fromkeys((*MERGING, "Softmax"), ("keras3_masking",)),
@@ -223,6 +222,6 @@ def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[
     first = tensors(node[0] if single else node)
     args = [first, *map(tensors, kwargs.pop("kerastorch_arguments", ()))]
     named = {key: tensors(value) for key, value in kwargs.items() if value is not None}
-    if class_name in _RECURRENT and isinstance(first, list) and len(first) > 1:
+    if class_name in RECURRENT and isinstance(first, list) and len(first) > 1:
         args, named["initial_state"] = [first[0]], first[1:]
     return {"args": args, "kwargs": named}

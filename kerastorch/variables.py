@@ -251,7 +251,8 @@ class Variable:
             with torch.no_grad():
                 tensor.copy_(value)
             return
-        self._replace(torch.empty_like(tensor, device=get_device()).copy_(value))
+        value = value.to(get_device(), tensor.dtype)  # as it lies: a GPU lays it out anew much faster
+        self._replace(torch.empty_like(tensor, device=value.device).copy_(value))
 
     def _replace(self, new: torch.Tensor) -> None:
         tensor = self.tensor

@@ -138,6 +138,20 @@ def drawn_by_tensorflow():
         ],
         "matrices": lambda x, z, i: [x @ tf.transpose(z, [0, 2, 1]), np.ones((6, 4), "float32") @ x],
         "slices": lambda x, z, i: [x[:, 0], x[:, tf.newaxis], x[0], x[1:], x[..., 0:2], x[:, ::-1], x[:, -1, 1:4:2]],
+        "slices by tensors": lambda x, z, i: [
+            x[:, tf.reduce_max(i)], x[:, tf.reduce_min(i) :], x[:, : tf.reduce_max(i), 1:3], x[..., tf.reduce_max(i) - 9, None],
+            tf.slice(x, [0, tf.reduce_min(i), 0], [-1, 2, 3]), x[:, tf.reduce_min(i) : tf.reduce_min(i) + 2],
+        ],
+        "chosen": lambda x, z, i: [
+            backend.switch(x > 0, x, z), backend.switch(tf.reduce_sum(x) > 0, x, z),
+            backend.switch(x[:, 0, 0] > 0, x[:, 0, 0], 1 - x[:, 0, 0]),
+            backend.switch(x[:, :1, 0] > 0, x[:, 0], z[:, 0]), backend.in_top_k(x[:, 0], i[:, 0], 2), backend.cast_to_floatx(i),
+        ],
+        "sound": lambda x, z, i: [
+            tf.abs(tf.signal.stft(tf.reshape(x, [-1, 24]), 8, 4)), tf.signal.stft(x, 4, 2, window_fn=None),
+            tf.signal.dct(x, norm="ortho"),
+            tf.signal.inverse_stft(tf.signal.stft(x, 4, 2), 4, 2), tf.math.real(tf.signal.fft2d(tf.complex(x, z))),
+        ],
         "size in a slice": lambda x, z, i: [x[:, : tf.shape(x)[1] - 1]],
         "sizes in reshapes": lambda x, z, i: [
             tf.reshape(x, [-1, 24]), tf.reshape(x, [tf.shape(x)[0], 24]), tf.reshape(x, tf.stack([tf.shape(x)[0], 24])),
@@ -194,7 +208,8 @@ def drawn_by_tensorflow():
 
 @pytest.mark.parametrize(
     "what",
-    ["reflected", "comparisons", "matrices", "slices", "size in a slice", "sizes in reshapes", "new tensors", "joined", "parts",
+    ["reflected", "comparisons", "matrices", "slices", "slices by tensors", "chosen",
+     "sound", "size in a slice", "sizes in reshapes", "new tensors", "joined", "parts",
      "reductions", "activations", "selected", "shapes", "images", "the backend's", "constants"],
 )  # fmt: skip
 def test_models_of_tf_keras(tf_keras, what, tmp_path):

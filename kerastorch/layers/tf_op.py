@@ -12,7 +12,7 @@ from typing import Any
 from kerastorch.graph import KerasTensor
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.function import FunctionLayer
-from kerastorch.ops.sizes import NUMBERS, is_flat
+from kerastorch.ops.sizes import function_of_numbers
 from kerastorch.ops.table import parameters
 from kerastorch.ops.tensorflow import find_function, raw_function, with_own_names
 from kerastorch.ops.tensorflow.node_def import NodeDef
@@ -95,11 +95,8 @@ class TFOpLambda(FunctionLayer):
         if self._given is not None:
             return self._implementation(*args, **{key: x for key, x in kwargs.items() if key != "name"})
         kwargs = with_own_names(self._implementation, kwargs)
-        if not has_tensors((args, kwargs)):
-            on_numbers = NUMBERS.get(self.function.removeprefix("compat.v1."))
-            if on_numbers is not None and all(map(is_flat, args)):
-                return on_numbers(*args, **kwargs)
-        return self._implementation(*args, **kwargs)
+        on_numbers = function_of_numbers(self.function.removeprefix("compat.v1."), args, kwargs)
+        return (on_numbers or self._implementation)(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """name, trainable, dtype, and the function's name."""

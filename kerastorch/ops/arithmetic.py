@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from kerastorch.ops.values import as_tensor, axes_of, dtype_of, is_tensor, sizes_of, to_dtype
+from kerastorch.ops.values import apply, as_tensor, axes_of, dtype_of, is_tensor, sizes_of, to_dtype
 
 __all__ = [
     "argument_pair",
     "binary",
     "clamp",
+    "counted",
     "cumulative",
     "divide_no_nan",
     "imaginary",
@@ -139,6 +140,25 @@ def l2_normalize(x: Any, axis: Any, epsilon: float) -> Any:
     """`x` over its length along the axes, which counts as sqrt(epsilon) at least."""
     total = reduced(torch.sum, torch.square(x), axis, True)
     return x * torch.rsqrt(torch.clamp(total, min=epsilon))
+
+
+def counted(x: Any, weights: Any, least: Any, most: Any, dtype: torch.dtype) -> Any:
+    """How often each number stands in the rows of x, (rows, n) -> (rows, numbers); each counts 1, or its weight.
+
+    There are as many numbers as the largest in x asks for, but no less than `least` and no more than `most` (or None).
+    """
+    if isinstance(least, int) and least == most:
+        size: Any = most
+    else:
+        size = apply(torch.sym_max, (torch.max(x) + 1).item(), least)
+        size = size if most is None else apply(torch.sym_min, size, most)
+    x = x.to(torch.int64)
+    counts = torch.ones_like(x, dtype=dtype) if weights is None else to_dtype(weights, dtype)
+    empty = torch.zeros_like(x[:, :1], dtype=dtype).expand([-1, size])
+    if most is None:
+        return empty.scatter_add(1, x, counts)
+    inside = x < size
+    return empty.scatter_add(1, torch.where(inside, x, 0), torch.where(inside, counts, 0))
 
 
 def norm_dims(x: Any, axis: Any) -> tuple[int, ...]:

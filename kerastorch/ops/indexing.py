@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from kerastorch.ops.values import as_tensor, is_tensor, rank, sizes_of, static_shape
+from kerastorch.ops.values import as_tensor, is_tensor, mark_sizes, rank, sizes_of, static_shape
 
 __all__ = ["gather", "gather_nd", "get_item", "pad", "repeat", "size_list", "size_of"]
 
 
 def size_of(x: Any) -> Any:
     """One size, given as a number or as a tensor that holds one."""
-    return x.item() if is_tensor(x) else x
+    return mark_sizes(x.item()) if is_tensor(x) else x
 
 
 def size_list(shape: Any) -> list[Any]:
@@ -42,6 +42,7 @@ def get_item(x: Any, key: Any) -> Any:
         return found
     used = sum(part is not None and part is not Ellipsis for part in parts)
     axis, index, flipped = 0, [], []
+    x, parts = _selected(x, parts, used)
     for part in parts:
         if part is Ellipsis:
             axis += rank(x) - used
@@ -55,10 +56,31 @@ def get_item(x: Any, key: Any) -> Any:
         index.append(part)
     if flipped:
         x = torch.flip(x, flipped)
-    plain = all((isinstance(part, slice) and part == slice(None)) or part is Ellipsis for part in index)
-    if plain:
+    if all(part is Ellipsis or _is_whole(part) for part in index):
         return x
     return operator.getitem(x, tuple(index) if len(index) > 1 else index[0])
+
+
+def _is_whole(part: Any) -> bool:
+    return isinstance(part, slice) and part.start is None and part.stop is None and part.step is None
+
+
+def _selected(x: Any, parts: list[Any], used: int) -> tuple[Any, list[Any]]:
+    """`x` with what its single places, where tensors tell them, select; in `parts` they are then the only place, 0.
+
+    Without reading the tensors: the graph needs not wait for their values.
+    """
+    axis, left = 0, []
+    for part in parts:
+        if part is Ellipsis:
+            axis += rank(x) - used
+        elif part is not None:
+            if is_tensor(part) and rank(part) == 0:
+                at = part.reshape([1])
+                x, part = torch.index_select(x, axis, torch.where(at < 0, at + sizes_of(x)[axis], at)), 0
+            axis += 1
+        left.append(part)
+    return x, left
 
 
 def _mirrored(part: slice, x: Any, axis: int) -> slice:

@@ -14,16 +14,23 @@ import torch
 
 from kerastorch.config import torch_dtype
 from kerastorch.ops.indexing import get_item
-from kerastorch.ops.values import apply
+from kerastorch.ops.values import apply, as_tensor, has_tensors
 
-__all__ = ["NUMBERS", "is_flat"]
+__all__ = ["NUMBERS", "function_of_numbers"]
 
 NUMBERS: dict[str, Callable[..., Any]] = {}
 """By TensorFlow's names. A function that is not here makes tensors of the numbers."""
 
 
-def is_flat(x: Any) -> bool:
-    """Whether this is a number, or a flat list of numbers."""
+def function_of_numbers(name: str, args: Any, kwargs: Any) -> Callable[..., Any] | None:
+    """What computes this call by itself if it is one of numbers and flat lists of numbers alone, else None."""
+    if name not in NUMBERS or has_tensors((args, kwargs)):
+        return None
+    parts = args[0] if name == "concat" and args and isinstance(args[0], (list, tuple)) else args
+    return NUMBERS[name] if all(map(_is_flat, parts)) else None
+
+
+def _is_flat(x: Any) -> bool:
     return not isinstance(x, (list, tuple)) or not any(isinstance(n, (list, tuple)) for n in x)
 
 
@@ -60,14 +67,17 @@ for _names, _function in {
     "__operators__.add math.add add": operator.add, "math.subtract subtract": operator.sub,
     "math.multiply multiply": operator.mul, "math.truediv math.divide truediv divide realdiv": operator.truediv,
     "math.floordiv floordiv floor_div": operator.floordiv, "math.floormod math.mod floormod": operator.mod,
-    "math.pow pow": operator.pow, "math.maximum maximum": _larger, "math.minimum minimum": _smaller,
+    "math.greater greater": operator.gt, "math.greater_equal greater_equal": operator.ge, "math.less less": operator.lt,
+    "math.less_equal less_equal": operator.le, "math.equal equal __operators__.eq": operator.eq,
+    "math.not_equal not_equal __operators__.ne": operator.ne, "math.pow pow": operator.pow,
+    "math.maximum maximum": _larger, "math.minimum minimum": _smaller,
 }.items():  # fmt: skip
     for _name in _names.split():
         NUMBERS[_name] = _elementwise(_function)
 _OF_ONE: dict[str, Callable[..., Any]] = {
     "math.negative negative": operator.neg, "math.sqrt sqrt": lambda x: x**0.5, "math.square square": lambda x: x * x,
     "math.rsqrt rsqrt": lambda x: x**-0.5, "math.floor floor": lambda x: x // 1, "math.ceil ceil": lambda x: -(-x // 1),
-    "identity stop_gradient convert_to_tensor": lambda x: x,
+    "identity stop_gradient convert_to_tensor": lambda x: x, "ones_like": lambda x: 1, "zeros_like": lambda x: 0,
 }  # fmt: skip
 for _names, _function in _OF_ONE.items():
     for _name in _names.split():
@@ -88,6 +98,17 @@ def _cast(x: Any, dtype: Any) -> Any:
 @_number("__operators__.getitem")
 def _getitem(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
     return get_item(tensor, slice_spec)
+
+
+@_number("where")
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None:
+        return torch.nonzero(as_tensor(condition))
+    lists = [len(v) for v in (condition, x, y) if isinstance(v, (list, tuple))]
+    if not lists:
+        return y + (x - y) * condition
+    columns = (v if isinstance(v, (list, tuple)) else [v] * max(lists) for v in (condition, x, y))
+    return tuple(b + (a - b) * c for c, a, b in zip(*columns, strict=True))
 
 
 @_number("strided_slice")

@@ -375,7 +375,14 @@ rgb_to_yiq yiq_to_rgb rgb_to_yuv yuv_to_rgb per_image_standardization".split()
     Case("keras.backend.categorical_crossentropy", p(3, 4), p(3, 4)),
     Case("keras.backend.sparse_categorical_crossentropy", i(3), p(3, 4)),
     *signal_cases.CASES,
-]
+    Case("math.bincount", i(2, 5, high=6), axis=-1), Case("math.bincount", i(2, 5, high=6), f(2, 5), minlength=9, axis=-1),
+    Case("math.bincount", i(2, 5, high=6), minlength=4, maxlength=4, axis=-1, binary_output=True),
+    Case("math.bincount", i(2, 5, high=6), f(2, 5), maxlength=4), Case("math.bincount", i(5), minlength=7, axis=-1),
+    Case("compat.v1.math.in_top_k", f(5, 4), i(5, high=4), 2), Case("compat.v1.nn.in_top_k", f(5, 4), i(5, high=4), k=1),
+    Case("clip_by_global_norm", [f(3, 4), f(2)], 1.0),
+    Case("debugging.check_numerics", f(3), "bad"), Case("debugging.assert_all_finite", f(3), "bad"),
+    Case("compat.v1.batch_gather", f(2, 4, 3), i(2, 5, high=4)), Case("slice", f(3, 4, 5), [0, 1, 2], [-1, 2, 3]),
+]  # fmt: skip
 
 RAW_CASES = [
     *(Case(n, x=f(3, 4))

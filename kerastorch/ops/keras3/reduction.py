@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from kerastorch.config import torch_dtype
-from kerastorch.ops.arithmetic import prod, reduced, sorted_top_k
+from kerastorch.ops.arithmetic import counted, prod, reduced, sorted_top_k
 from kerastorch.ops.keras3.elementwise import as_float, wide_int
 from kerastorch.ops.table import Table
-from kerastorch.ops.values import apply, as_tensor, axes_of, dtype_of, rank, sizes_of, to_dtype
+from kerastorch.ops.values import as_tensor, axes_of, dtype_of, rank, sizes_of, to_dtype
 
 __all__ = ["TABLE"]
 
@@ -319,11 +319,13 @@ def _search_sorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any
 
 @TABLE.named("numpy.Bincount")
 def _bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
-    if rank(x) == 2:
-        raise NotImplementedError("numpy.Bincount of two axes")
+    x = as_tensor(x)
     weights = None if weights is None else as_tensor(weights)
-    counted = apply(torch.bincount, as_tensor(x), weights, minlength)
-    return counted.to(torch.int32 if weights is None else dtype_of(weights))
+    dtype = torch.int32 if weights is None else dtype_of(weights)
+    if rank(x) == 2:
+        return counted(x, weights, minlength, None, dtype)
+    rows = None if weights is None else torch.unsqueeze(weights, 0)
+    return torch.squeeze(counted(torch.unsqueeze(x, 0), rows, minlength, None, dtype), 0)
 
 
 def _segments(reduce: str, data: Any, ids: Any, num_segments: Any, fill: Any) -> Any:

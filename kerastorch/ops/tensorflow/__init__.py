@@ -18,10 +18,10 @@ __all__ = ["find_function", "functions", "raw_function", "with_own_names"]
 @functools.cache
 def functions() -> Table:
     """The functions by TensorFlow's public names, without 'tf.'. (What makes them is imported when one is asked for.)"""
-    from kerastorch.ops.tensorflow import array, image, linalg, losses, math, nn, segments, signal
+    from kerastorch.ops.tensorflow import array, backend, image, linalg, losses, math, nn, segments, signal
 
     table = Table()
-    for part in (array, math, segments, linalg, nn, losses, image, signal):
+    for part in (array, backend, math, segments, linalg, nn, losses, image, signal):
         for name, function in part.TABLE.items():
             table.named(name)(function)
     return table
@@ -37,8 +37,8 @@ _OLD_NAMES = {
 
 def find_function(name: str) -> Callable[..., Any] | None:
     """The function of a name such as 'math.multiply', 'tf.nn.relu' or 'compat.v1.transpose'; None if there is none."""
-    name = name.removeprefix("tf.").removeprefix("compat.v1.")
-    return functions().get(name)
+    name = name.removeprefix("tf.")
+    return functions().get(name) or functions().get(name.removeprefix("compat.v1."))
 
 
 def raw_function(node: NodeDef) -> Callable[..., Any] | None:

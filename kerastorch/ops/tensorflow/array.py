@@ -91,11 +91,6 @@ def _reshape(tensor: Any, shape: Any) -> Any:
     return as_tensor(tensor).reshape(size_list(shape))
 
 
-@TABLE.named("keras.backend.batch_flatten")
-def _batch_flatten(x: Any) -> Any:
-    return torch.flatten(as_tensor(x), 1)
-
-
 @TABLE.named("expand_dims")
 def _expand_dims(input: Any, axis: Any = 0) -> Any:
     return torch.unsqueeze(as_tensor(input), axis[0] if isinstance(axis, (list, tuple)) else axis)
@@ -219,8 +214,12 @@ def _getitem(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
 
 @TABLE.named("slice")
 def _slice(input_: Any, begin: Any, size: Any) -> Any:
-    parts = []
-    for start, n in zip(size_list(begin), size_list(size), strict=True):
+    parts, at = [], begin if isinstance(begin, (list, tuple)) else size_list(begin)
+    for axis, (start, n) in enumerate(zip(at, size_list(size), strict=True)):
+        if is_tensor(start) and isinstance(n, int) and n != -1:  # without reading the tensor
+            input_ = torch.index_select(input_, axis, start + new(torch.arange, n, dtype=dtype_of(start)))
+            start, n = 0, -1
+        start = size_of(start)
         start = None if isinstance(start, int) and start == 0 else start
         whole = isinstance(n, int) and n == -1
         parts.append(slice(start, None if whole else (n if start is None else start + n), None))
@@ -259,6 +258,11 @@ def _strided_slice(
 @TABLE.named("gather")
 def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0) -> Any:
     return gather(params, indices, batch_dims if axis is None else axis, batch_dims)
+
+
+@TABLE.named("batch_gather")
+def _batch_gather(params: Any, indices: Any) -> Any:
+    return gather(params, indices, rank(indices) - 1, rank(indices) - 1)
 
 
 @TABLE.named("gather_nd")

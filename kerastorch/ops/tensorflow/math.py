@@ -307,6 +307,15 @@ def _clip_by_norm(t: Any, clip_norm: Any, axes: Any = None) -> Any:
     return (t * clip_norm) / maximum(length, clip_norm)
 
 
+@TABLE.named("clip_by_global_norm")
+def _clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None) -> Any:
+    norm = use_norm
+    if norm is None:
+        norm = torch.sqrt(functools.reduce(operator.add, (torch.sum(torch.square(t)) for t in t_list)))
+    scale = clip_norm / maximum(norm, clip_norm)
+    return [*(t * scale for t in t_list), norm]
+
+
 # Reductions
 
 
@@ -431,6 +440,11 @@ def _top_k(input: Any, k: Any = 1, sorted: bool = True, index_type: Any = "int32
 def _in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     at = torch.gather(predictions, 1, targets.to(torch.int64).unsqueeze(1))
     return torch.sum(operator.gt(predictions, at), dim=1) < k
+
+
+@TABLE.named("compat.v1.math.in_top_k", "compat.v1.nn.in_top_k")
+def _in_top_k_of_1(predictions: Any, targets: Any, k: int) -> Any:
+    return _in_top_k(targets, predictions, k)
 
 
 @TABLE.named("math.l2_normalize", "nn.l2_normalize", "linalg.l2_normalize")

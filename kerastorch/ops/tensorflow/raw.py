@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kerastorch.ops.sizes import NUMBERS, is_flat
+from kerastorch.ops.sizes import function_of_numbers
 from kerastorch.ops.table import Table
 from kerastorch.ops.tensorflow.node_def import NodeDef
-from kerastorch.ops.values import has_tensors
 
 __all__ = ["function_of", "raw_operations"]
 
@@ -108,9 +107,7 @@ def function_of(node: NodeDef, table: Table) -> Callable[..., Any] | None:
     """What computes an operation from its inputs, or None."""
 
     def run(name: str, *args: Any, **kwargs: Any) -> Any:
-        if not has_tensors((args, kwargs)) and name in NUMBERS and all(map(is_flat, args)):
-            return NUMBERS[name](*args, **kwargs)
-        return table[name](*args, **kwargs)
+        return (function_of_numbers(name, args, kwargs) or table[name])(*args, **kwargs)
 
     a = node.attributes
     if node.op in RAW:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from kerastorch.config import torch_dtype
+from kerastorch.ops.arithmetic import counted
 from kerastorch.ops.table import Table
-from kerastorch.ops.values import apply, as_tensor, dtype_of, is_tensor, rank, sizes_of
+from kerastorch.ops.values import as_tensor, dtype_of, is_tensor, rank, sizes_of
 
 __all__ = ["TABLE"]
 
@@ -91,8 +92,14 @@ def _confusion_matrix(
 
 
 @TABLE.named("math.bincount")
-def _bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32") -> Any:
-    given = None if weights is None else as_tensor(weights).reshape([-1])
-    counted = apply(torch.bincount, arr.reshape([-1]), given, minlength or 0)
-    counted = counted if maxlength is None else counted[:maxlength]
-    return counted.to(torch_dtype(dtype)) if weights is None else counted.to(dtype_of(weights))
+def _bincount(
+    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32", axis: Any = None,
+    binary_output: bool = False,
+) -> Any:  # fmt: skip
+    arr, weights = as_tensor(arr), None if weights is None else as_tensor(weights)
+    by_row = axis == -1 and rank(arr) == 2
+    x, rows = (a if a is None or by_row else a.reshape([1, -1]) for a in (arr, weights))
+    kind = torch_dtype(dtype) if rows is None else dtype_of(rows)
+    counts = counted(x, rows, minlength or 0, maxlength, kind)
+    counts = torch.clamp(counts, max=1) if binary_output else counts
+    return counts if by_row else torch.squeeze(counts, 0)

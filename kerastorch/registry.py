@@ -19,6 +19,7 @@ from torch import nn
 from kerastorch.untrusted import reading
 
 __all__ = [
+    "DESCRIPTION",
     "Configurable",
     "custom_names",
     "custom_object_scope",
@@ -34,6 +35,9 @@ __all__ = [
     "resolve",
     "serialize",
 ]
+
+DESCRIPTION = ("class_name", "config", "build_config")
+"""What makes an object; a model's config says more of its layers."""
 
 _library: dict[str, dict[str, Any]] = {}
 _registered: dict[str, Any] = {}
@@ -190,7 +194,9 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, dict):
         return {key: serialize(value) for key, value in obj.items()}
     if hasattr(obj, "get_config") and not inspect.isclass(obj):
-        return {"class_name": get_registered_name(type(obj)), "config": obj.get_config()}
+        described = {"class_name": get_registered_name(type(obj)), "config": obj.get_config()}
+        built = obj._own_build_config() if hasattr(obj, "_own_build_config") else None
+        return described if built is None else {**described, "build_config": serialize(built)}
     if hasattr(obj, "tolist"):
         return obj.tolist()
     if callable(obj) and hasattr(obj, "__name__"):
@@ -217,13 +223,13 @@ def deserialize(kind: str, config: Any, custom_objects: Mapping[str, Any] | None
         return found
     inner = config.get("config") or {}
     name = inner.get("name") if isinstance(inner, Mapping) else None
-    with reading(f"The config of {kind} {config['class_name']}" + (f" {_short(name)}" if name else "")):
-        if _takes_custom_objects(found):
-            return found.from_config(inner, custom_objects=custom_objects)
-        if not custom_objects:
-            return found.from_config(inner)
-        with custom_object_scope(custom_objects):
-            return found.from_config(inner)
+    what = f"The config of {kind} {config['class_name']}" + (f" {_short(name)}" if name else "")
+    with reading(what), custom_object_scope(custom_objects or {}):
+        more = {"custom_objects": custom_objects} if _takes_custom_objects(found) else {}
+        made = found.from_config(inner, **more)
+        if config.get("build_config") and hasattr(made, "_rebuild"):
+            made._rebuild(config["build_config"])
+        return made
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Callable
 from types import FunctionType, NoneType
 from typing import Any
 
@@ -25,6 +26,7 @@ from kerastorch.layers.dtypes import DTypeMixin, structure_version
 from kerastorch.layers.history import NODE_PARTS, HistoryMixin
 from kerastorch.layers.input_spec import InputSpec, check_inputs
 from kerastorch.layers.phase import PhaseMixin, phase
+from kerastorch.layers.stored import StoredMixin
 from kerastorch.layers.structures import real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.layers.tracking import layers_in, settle, tracked
@@ -52,7 +54,7 @@ _PLAIN = {str, int, float, bool, NoneType, FunctionType, InputSpec}
 """What torch's own `__setattr__`, a slow one, has nothing to do with."""
 
 
-class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn.Module):
+class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Configurable, nn.Module):
     """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
 
     trainable: whether the weights are trained. name: by default the class's name in snake case, made unique.
@@ -212,10 +214,13 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, HistoryMixin, Configurable, nn
         """Builds the layer for its first argument, once."""
         if self.built:
             return
+        shape = self._built_for = shape_of(args[0] if args else next(iter(kwargs.values()), None))
+        self._build_with(lambda: self.build(shape))
+
+    def _build_with(self, build: Callable[[], None]) -> None:
         settle(self)
-        first = args[0] if args else next(iter(kwargs.values()), None)
         with _disable_current_modes(), name_scope(self.name):
-            self.build(shape_of(first))
+            build()
         for child in self.children():
             self._adopt(child)
         self.built = True

@@ -17,7 +17,7 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.core import InputLayer
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.ops.values import Array
-from kerastorch.registry import custom_object_scope, deserialize, serialize
+from kerastorch.registry import DESCRIPTION, custom_object_scope, deserialize, serialize
 
 __all__ = ["graph_config", "graph_from_config"]
 
@@ -78,7 +78,7 @@ def _shared_or_new(described: Mapping[str, Any], known: dict[tuple[str, str], tu
     shared = described.get("shared_object_id") is not None
     if key in known and (shared or known[key][1]):
         return known[key][0]
-    layer = deserialize("layer", {key: described[key] for key in ("class_name", "config") if key in described})
+    layer = deserialize("layer", {key: described[key] for key in DESCRIPTION if key in described})
     name = described.get("name")
     if isinstance(name, str) and isinstance(layer, Layer):
         # What a user's class leaves out of its config: by it weights are found, and it is not counted anew.

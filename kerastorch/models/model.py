@@ -46,7 +46,6 @@ class Model(Layer):
             return
         super().__init__(*args, **kwargs)
         self.load_report: Any = None
-        self._built_for: Any = None  # the inputs' shape(s), which only a call tells of a model that is code
         self._compile_config: dict[str, Any] | None = None
 
     @classmethod

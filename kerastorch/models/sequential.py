@@ -13,7 +13,7 @@ from kerastorch.layers.base import Layer
 from kerastorch.layers.core import Input, InputLayer, TorchModuleWrapper
 from kerastorch.models.functional import Functional
 from kerastorch.models.model import Model
-from kerastorch.registry import custom_object_scope, deserialize, serialize
+from kerastorch.registry import DESCRIPTION, custom_object_scope, deserialize, serialize
 
 __all__ = ["Sequential"]
 
@@ -146,7 +146,7 @@ class Sequential(Functional):
         model = cls(name=name)
         with custom_object_scope(custom_objects or {}):
             for layer in described:
-                model.add(deserialize("layer", {key: layer[key] for key in ("class_name", "config") if key in layer}))
+                model.add(deserialize("layer", {key: layer[key] for key in DESCRIPTION if key in layer}))
         build_shape = config.get("build_input_shape") if isinstance(config, dict) else None
         if not model.built and build_shape and model._stack:
             model.build(build_shape)

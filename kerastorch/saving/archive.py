@@ -19,10 +19,9 @@ from kerastorch.registry import serialize
 from kerastorch.saving import paths
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dialects import keras3_writing
-from kerastorch.saving.matching import assign_all
 from kerastorch.saving.opening import Archive, text_attribute
 from kerastorch.saving.origin import Origin
-from kerastorch.saving.paths import match_by_path, state_paths, weighted_layers
+from kerastorch.saving.paths import load_by_path, stored_values, weighted_layers
 from kerastorch.saving.report import LoadReport
 from kerastorch.saving.text import KERAS3_VERSION, parse_json, plain
 
@@ -39,8 +38,8 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
     import h5py
 
     config = keras3_writing.written(plain(serialize(model)))
-    if getattr(model, "_built_for", None) is not None:
-        config["build_config"] = {"input_shape": plain(model._built_for)}
+    if model._built_for is not None:
+        config.setdefault("build_config", {"input_shape": plain(model._built_for)})
     kept = model._compile_config or {}
     if include_optimizer and "compile_config" in kept:
         config["compile_config"] = kept["compile_config"]
@@ -67,11 +66,9 @@ def save_weights(model: Any, filepath: Any) -> None:
 
 
 def _write_weights(file: Any, model: Any) -> None:
-    for path, layer in weighted_layers(model):
-        if layer._saved_variables():
-            file.create_group(f"{path}vars").attrs["name"] = layer.name
-    for path, variable in state_paths(model):
-        file.create_dataset(path, data=variable.numpy())
+    file.create_group("vars")  # which tf_keras wants, though a drawn model has no weights of its own
+    for name, path, value in stored_values(model):
+        file.create_dataset(path, data=value).parent.attrs["name"] = name
 
 
 def _assets(model: Any) -> dict[str, bytes]:
@@ -113,8 +110,7 @@ def lacks_layers(model: Any, archive: Archive) -> bool:
 
 def fill(model: Any, archive: Archive, origin: Origin, skip_mismatch: bool = False) -> LoadReport:
     """Gives a model the weights and assets in an archive, by their paths."""
-    report, pairs = match_by_path(model, archive.datasets(_WEIGHTS), skip_mismatch, LoadReport(origin))
-    assign_all(pairs, report)
+    report = load_by_path(model, archive.datasets(_WEIGHTS), skip_mismatch, LoadReport(origin))
     _read_assets(model, archive)
     return report
 

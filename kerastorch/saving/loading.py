@@ -11,10 +11,9 @@ from typing import Any
 from kerastorch.config import get_device, set_device, torch_dtype
 from kerastorch.saving import archive, h5, safetensors, text
 from kerastorch.saving.dialects import sharing_alike
-from kerastorch.saving.matching import assign_all
 from kerastorch.saving.opening import Archive, datasets_in, member, open_file
 from kerastorch.saving.origin import Origin
-from kerastorch.saving.paths import match_by_path
+from kerastorch.saving.paths import load_by_path
 from kerastorch.saving.report import LoadReport
 from kerastorch.untrusted import reading, running_code
 from kerastorch.variables import deferred_initialization
@@ -175,9 +174,7 @@ def _load_weights(model: Any, filepath: Any, by_name: bool, skip_mismatch: bool)
                 f"{filepath} holds no Keras weights: neither the attribute layer_names nor paths with 'vars'. It holds "
                 f"{list(stored)[:8]}."
             )
-        report, pairs = match_by_path(model, stored, skip_mismatch, LoadReport(Origin(3)))
-        assign_all(pairs, report)
-        return report
+        return load_by_path(model, stored, skip_mismatch, LoadReport(Origin(3)))
 
 
 def _refuse_names(by_name: bool, filepath: Any) -> None:

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from torch import nn
 
-from kerastorch.saving.matching import Pair, refuse
+from kerastorch.saving.matching import Pair, assign_all, refuse
 from kerastorch.saving.report import LoadReport
 from kerastorch.variables import Variable
 
-__all__ = ["class_path", "lacks_layers", "match_by_path", "state_paths", "weighted_layers"]
+__all__ = ["class_path", "lacks_layers", "load_by_path", "stored_values", "weighted_layers"]
 
 _PUBLIC_PARTS = ("MultiHeadAttention",)
 """Layers whose parts Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
@@ -28,14 +29,22 @@ def weighted_layers(model: Any) -> Iterator[tuple[str, Any]]:
     yield from _walk(model, "", set(), False)
 
 
-def state_paths(model: Any) -> list[tuple[str, Variable]]:
-    """Every weight of a model with the path under which Keras 3 looks for it; those of a layer that several models within
-    the model hold, at each of its places, as Keras 3 makes a layer of its own at each."""
-    return [
-        (f"{path}vars/{key}", variable)
-        for path, layer in _walk(model, "", set(), True)
-        for key, variable in layer._saved_variables().items()
-    ]
+def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Every weight's layer, its path under which Keras 3 looks for it, and its value; those of a layer that several models
+    within the model hold, at each of its places, as Keras 3 makes a layer of its own at each."""
+    for path, layer in _walk(model, "", set(), True):
+        if not layer._saves_itself():
+            for key, variable in layer._saved_variables().items():
+                yield layer.name, f"{path}vars/{key}", variable.numpy()
+            continue
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        for key, value in store.items():
+            yield (
+                layer.name,
+                f"{path}vars/{key}",
+                np.asarray(value.detach().cpu() if hasattr(value, "detach") else value),
+            )
 
 
 def _walk(layer: Any, path: str, seen: set[int], each_place: bool, again: bool = False) -> Iterator[tuple[str, Any]]:
@@ -97,34 +106,68 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
 
 
 _NOT_STATE = {
-    "_modules", "_parameters", "_buffers", "_variables", "_losses", "inbound_nodes", "_constructed_with",
+    "_modules", "_parameters", "_buffers", "_variables", "_losses", "inbound_nodes", "_constructed_with", "_built_for",
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks", "_handles",
 }  # fmt: skip
 
 
 def lacks_layers(model: Any, stored: Mapping[str, Any]) -> bool:
     """Whether a file has nothing at all for some layer that has weights, as for one that the model holds twice."""
-    known = {_normal(path) for path in stored}
+    known = {_normal(path).rpartition("/")[0] for path in stored}
     return any(
-        own and not any(_normal(f"{path}vars/{key}") in known for key in own)
-        for path, own in ((path, layer._saved_variables()) for path, layer in weighted_layers(model))
+        layer._saved_variables() and _normal(f"{path}vars") not in known for path, layer in weighted_layers(model)
     )
 
 
-def match_by_path(
-    model: Any, stored: Mapping[str, Any], skip_mismatch: bool, report: LoadReport
-) -> tuple[LoadReport, list[Pair]]:
-    """Pairs a model's weights with data sets by their paths.
+def load_by_path(model: Any, stored: Mapping[str, Any], skip_mismatch: bool, report: LoadReport) -> LoadReport:
+    """Gives a model's weights the values of data sets, by their paths; what a user's class stored in a way of its own, that
+    class reads once all others fit.
 
     ValueError, listing them all, for layers whose weights the file lacks or has in other shapes, unless `skip_mismatch`.
     """
+    stores = _own_stores(model, stored)
+    pairs = _matched(model, stored, {id(layer): found for layer, found in stores}, skip_mismatch, report)
+    assign_all(pairs, report)
+    for layer, found in stores:
+        if found or not layer._saved_variables():
+            _load_itself(layer, found, skip_mismatch, report)
+    return report
+
+
+def _own_stores(model: Any, stored: Mapping[str, Any]) -> list[tuple[Any, dict[str, tuple[str, Any]]]]:
+    """The layers that read their weights themselves, each with what is stored for it: key -> (path, data)."""
+    by_folder: dict[str, dict[str, tuple[str, Any]]] = {}
+    for path, data in stored.items():
+        folder, _, key = path.rpartition("/")
+        by_folder.setdefault(_normal(folder), {})[key] = (path, data)
+    return [(x, by_folder.get(_normal(f"{at}vars"), {})) for at, x in weighted_layers(model) if x._loads_itself()]
+
+
+def _load_itself(layer: Any, found: dict[str, tuple[str, Any]], skip_mismatch: bool, report: LoadReport) -> None:
+    try:
+        layer.load_own_variables({key: np.asarray(data[()]) for key, (_, data) in found.items()})
+    except (LookupError, ValueError) as error:
+        problem = f"its load_own_variables, given {list(found)}, raised {type(error).__name__}: {error}"
+        if not skip_mismatch:
+            raise ValueError(f"Layer '{layer.name}': {problem}.") from error
+        report.skipped.append((layer.name, problem))
+    else:
+        report.loaded += [(f"{layer.name}/{key}", path, "path") for key, (path, _) in found.items()]
+
+
+def _matched(
+    model: Any, stored: Mapping[str, Any], own_ways: Mapping[int, Any], skip_mismatch: bool, report: LoadReport
+) -> list[Pair]:
+    """The weights and their values, but for those of layers that read them themselves."""
     known = {_normal(path): (path, data) for path, data in stored.items()}
     pairs: list[Pair] = []
     failed: list[tuple[str, dict[str, Variable]]] = []
     unbuilt: list[str] = []
-    used: set[str] = set()
+    used = {_normal(path) for found in own_ways.values() for path, _ in found.values()}
     for path, layer in weighted_layers(model):
         own = layer._saved_variables()
+        if own_ways.get(id(layer)):
+            continue
         if not own and not layer.built and any(place.startswith(_normal(f"{path}vars/")) for place in known):
             why = f"layer '{layer.name}' is not built, as no call has told the shape of its inputs"
             (report.skipped.append((layer.name, why)) if skip_mismatch else unbuilt.append(why))
@@ -139,14 +182,14 @@ def match_by_path(
             report.skipped.append((layer.name, problem))
         else:
             failed.append((problem, own))
-    found = {id(pair[0]) for pair in pairs}  # the weights of one layer may stand at another's place, too
-    problems = unbuilt + [problem for problem, own in failed if not all(id(v) in found for v in own.values())]
+    met = {id(pair[0]) for pair in pairs}  # the weights of one layer may stand at another's place, too
+    problems = unbuilt + [problem for problem, own in failed if not all(id(v) in met for v in own.values())]
     left = [path for place, (path, _) in known.items() if place not in used]
     report.unused += [path for path in left if not path.startswith(("optimizer/", "_optimizer/"))]
     if problems and report.unused:
         problems.append(f"the file also holds {report.unused[:12]}{' ...' if len(report.unused) > 12 else ''}")
     refuse(model, problems)
-    return report, pairs
+    return pairs
 
 
 def _normal(path: str) -> str:

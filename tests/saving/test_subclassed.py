@@ -47,7 +47,7 @@ def test_lists_of_layers_stand_where_keras_3_looks_for_them(tmp_path):
     model(X)
     model.save_weights(tmp_path / "m.weights.h5")
     with h5py.File(tmp_path / "m.weights.h5") as file:
-        assert sorted(file) == ["bottom", "layers"] and sorted(file["layers"]) == ["dense_1", "dense_2"]
+        assert sorted(file) == ["bottom", "layers", "vars"] and sorted(file["layers"]) == ["dense_1", "dense_2"]
 
 
 def test_without_the_shape_it_is_refused(tmp_path):

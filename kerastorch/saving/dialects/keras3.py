@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kerastorch.registry import known_names
 from kerastorch.saving.dialects.arguments import arguments
 from kerastorch.saving.dialects.keras1_arguments import merging
 from kerastorch.saving.dialects.operations import is_operation, read_operation
@@ -31,7 +32,7 @@ _RENAMED = {"Container": "Model", "Network": "Model", "UnifiedLSTM": "LSTM", "Un
 """Classes of Keras 2.0 to 2.2, and of the first tf.keras 2, by their later names."""
 _FIRST = ("inputs", "query", "sequences")
 """What layers of Keras's call their first argument, which may be given by name."""
-_BESIDE = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
+_BESIDE = ("module", "registered_name", "compile_config")
 
 
 def canonical(config: Any, origin: Origin) -> Any:
@@ -109,7 +110,9 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
         return registered if registered and registered not in (inner, name) else inner
     if registered and not module.startswith(("keras", "tf_keras", "tensorflow")):
         name = registered
-    beside = _BESIDE if "inbound_nodes" not in config else tuple(key for key in _BESIDE if key != "shared_object_id")
+    beside = (*_BESIDE, *(() if "inbound_nodes" in config else ("shared_object_id",)))
+    if "build_config" in config and name in known_names("layer"):  # which their calls build
+        beside = (*beside, "build_config")
     result = {key: canonical(value, origin) for key, value in config.items() if key not in beside}
     result["class_name"] = name
     if isinstance(inner, Mapping):

@@ -81,6 +81,8 @@ def _object(described: Mapping[str, Any]) -> dict[str, Any]:
         return {"module": "keras", "class_name": "DTypePolicy", "config": dict(config), "registered_name": None}
     inner = _layer_config(name, config) if isinstance(config, Mapping) else _value(config)
     result: dict[str, Any] = {**_identity(name), "config": inner}
+    if described.get("build_config"):
+        result["build_config"] = _value(described["build_config"])
     if isinstance(config, Mapping) and "layers" in config and "output_layers" in config:
         result["config"] = _graph(config, inner)
     return result

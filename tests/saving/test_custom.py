@@ -1,0 +1,104 @@
+"""Layers and functions of a user's own in files: what Keras 3 wrote for them, and what is written for it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import kerastorch as keras
+from kerastorch import layers
+from kerastorch.saving.dialects import canonical
+from kerastorch.saving.dialects.keras3_writing import written
+from kerastorch.saving.origin import Origin
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    keras.backend.clear_session()
+
+
+def config_in(path):
+    """The config of the model in an archive."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json"))
+
+
+@pytest.mark.parametrize(
+    ("registered", "name"), [("function", "twice"), (None, "twice"), ("twice", "twice"), ("Own>twice", "Own>twice")]
+)
+def test_a_function_is_found_by_its_name(registered, name):
+    described = {"module": "builtins", "class_name": "function", "config": "twice", "registered_name": registered}
+    assert canonical(described, Origin(3)) == name
+
+
+def test_functions_are_written_for_keras3_as_such():
+    arguments = {"activation": "twice", "kernel_initializer": "zeros", "bias_constraint": "above", "name": "twice"}
+    found = written({"class_name": "Dense", "config": arguments})["config"]
+    function = {"module": "builtins", "class_name": "function", "registered_name": "function"}
+    assert found["activation"] == {**function, "config": "twice"}
+    assert found["bias_constraint"] == {**function, "config": "above"}
+    assert (found["kernel_initializer"], found["name"]) == ("zeros", "twice")
+    own = {"class_name": "Mine", "config": {"activation": "whatever"}}
+    assert written(own)["config"] == own["config"]  # whose meaning its class alone knows
+
+
+class Wide(layers.Layer):
+    """Built with more than a shape, and stored under keys of its own."""
+
+    def build(self, input_shape, width=1):
+        self.kernel = self.add_weight("kernel", (input_shape[-1], width))
+        self.built = True
+
+    def call(self, inputs):
+        return inputs @ self.kernel
+
+    def save_own_variables(self, store):
+        store["wide"] = self.kernel.numpy().T
+
+    def load_own_variables(self, store):
+        self.kernel.assign(store["wide"].T)
+
+    def get_build_config(self):
+        return {**(super().get_build_config() or {}), "shape": (None, 3), "width": self.kernel.shape[1]}
+
+    def build_from_config(self, config):
+        self.build(config["shape"], config["width"])
+
+
+@pytest.fixture
+def wide():
+    x = keras.Input((3,))
+    layer = Wide(name="wide")
+    layer.build((None, 3), 5)
+    return keras.Model(x, layers.Dense(2)(keras.Sequential([keras.Input((3,)), layer], name="inner")(x)))
+
+
+@pytest.mark.parametrize("file", ["m.h5", "m.keras"])
+def test_a_layer_is_built_and_filled_as_it_says(wide, file, tmp_path):
+    wide.save(tmp_path / file)
+    loaded = keras.models.load_model(tmp_path / file, {"Wide": Wide})
+    for got, want in zip(loaded.get_weights(), wide.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_where_a_layers_own_values_stand(wide, tmp_path):
+    wide.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        assert {key: data.shape for key, data in file["layers/sequential/layers/wide/vars"].items()} == {"wide": (5, 3)}
+    wide.save(tmp_path / "m.keras")
+    inner = config_in(tmp_path / "m.keras")["config"]["layers"][1]["config"]["layers"]
+    assert inner[1]["build_config"] == {"shape": [None, 3], "width": 5}
+
+
+@pytest.mark.parametrize("key", ["wide", "other"])
+def test_own_values_that_do_not_fit(wide, key, tmp_path):
+    wide.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5", "a") as file:
+        del file["layers/sequential/layers/wide/vars/wide"]
+        file[f"layers/sequential/layers/wide/vars/{key}"] = np.zeros((7, 3), "float32")
+    with pytest.raises(ValueError, match=rf"'wide'.*load_own_variables.*{key}"):
+        wide.load_weights(tmp_path / "m.weights.h5")

@@ -88,7 +88,64 @@ def functions(keras):
     return {"bent": bent, "flat": flat}, build
 
 
-CASES = {"recurrent": (recurrent, REAL), "nameless": (nameless, REAL), "functions": (functions, REAL)}
+def trained_otherwise(keras):
+    """A drawn model of a class with a training step of its own, alone."""
+
+    class Mine(keras.Model):
+        def train_step(self, data):
+            return {}
+
+    def build():
+        x = keras.Input((4,))
+        return Mine(x, keras.layers.Dense(3)(keras.layers.Dense(4, activation="relu")(x)))
+
+    return {"Mine": Mine}, build
+
+
+def trained_otherwise_inside(keras):
+    """The same within a drawn model."""
+    custom, build = trained_otherwise(keras)
+    return custom, lambda: drawn(keras, (4,), build(), keras.layers.Dense(2))
+
+
+def stacked(keras):
+    """A subclass of Sequential, within a drawn model that calls it twice."""
+
+    class Stack(keras.Sequential):
+        pass
+
+    def build():
+        layers = keras.layers
+        stack = Stack([keras.Input((4,)), layers.Dense(3, activation="relu"), layers.Dense(4)])
+        return drawn(keras, (4,), stack, layers.ReLU(), stack)
+
+    return {"Stack": Stack}, build
+
+
+def with_dicts(keras):
+    """A layer that takes a dict and returns one."""
+
+    class Mix(keras.layers.Layer):
+        def call(self, inputs):
+            return {"sum": inputs["a"] + inputs["b"], "difference": inputs["a"] - inputs["b"]}
+
+    def build():
+        a, b = keras.Input((4,)), keras.Input((4,))
+        mixed = Mix()({"a": a, "b": b})
+        return keras.Model([a, b], [keras.layers.Dense(2)(mixed["sum"]), mixed["difference"]])
+
+    return {"Mix": Mix}, build
+
+
+CASES = {
+    "recurrent": (recurrent, REAL),
+    "nameless": (nameless, REAL),
+    "functions": (functions, REAL),
+    "trained_otherwise": (trained_otherwise, REAL),
+    "trained_otherwise_inside": (trained_otherwise_inside, REAL),
+    "stacked": (stacked, REAL),
+    "with_dicts": (with_dicts, REAL),
+}
 
 
 def loaded(keras, file, custom):
@@ -98,7 +155,7 @@ def loaded(keras, file, custom):
 
 
 def same(got, want):
-    got, want = ([y] if hasattr(y, "shape") else [y[key] for key in sorted(y)] for y in (got, want))
+    got, want = (y if isinstance(y, list) else [y] for y in (got, want))
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
 

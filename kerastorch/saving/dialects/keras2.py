@@ -16,7 +16,7 @@ from typing import Any
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects.keras3 import MERGING
 
-__all__ = ["portable", "shared_arguments", "sharing_alike"]
+__all__ = ["is_stack", "portable", "shared_arguments", "sharing_alike"]
 
 _EVERYWHERE = {"time_major": False, "rng_type": "stateful", "zero_output_for_mask": False}
 _KERNEL = {"kernel_initializer": ..., "kernel_regularizer": ..., "kernel_constraint": ...}
@@ -37,7 +37,6 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
 }
 """Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""
 
-_DRAWN = ("Functional", "Model", "Sequential")
 _REGISTERED = {"CustomScaleLayer": "Custom>CustomScaleLayer"}
 """Layers of tf.keras.applications that tf.keras finds by a longer name only."""
 
@@ -53,9 +52,9 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     if not isinstance(config, Mapping):
         return config
     name, inner = config.get("class_name"), config.get("config")
-    if isinstance(inner, Mapping) and (name in _DRAWN or "input_layers" in inner):  # the latter: a user's class, too
+    if isinstance(inner, Mapping) and (name in ("Functional", "Model") or "output_layers" in inner or is_stack(config)):
         made = {**config, "config": _model(inner)}
-        if not inside_layer or name not in _DRAWN:
+        if not inside_layer or name not in ("Functional", "Model", "Sequential"):
             return made
         for key in ("input_layers", "output_layers"):
             if len(made["config"].get(key, ())) == 1:  # Keras 3's TimeDistributed takes no model of lists
@@ -113,7 +112,17 @@ def _model(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_model(layer: Mapping[str, Any]) -> bool:
-    return layer["class_name"] == "Sequential" or "input_layers" in layer["config"]
+    return is_stack(layer) or "input_layers" in layer["config"]
+
+
+def is_stack(layer: Mapping[str, Any]) -> bool:
+    """Whether a layer's description is that of a Sequential model, or of a user's subclass of it: there, the layers within
+    a drawn model begin with an Input."""
+    layers = layer["config"].get("layers") if "output_layers" not in layer["config"] else None
+    first = layers[0] if isinstance(layers, list) and layers else None
+    return layer["class_name"] == "Sequential" or (
+        isinstance(first, Mapping) and first.get("class_name") == "InputLayer"
+    )
 
 
 def _without_nones(node: Any) -> Any:

@@ -54,8 +54,8 @@ def has_masks(config: Any) -> bool:
 
 
 def calls_by_keyword(config: Any) -> bool:
-    """Whether a call in a drawn model's config has tensors beside its first argument: in tf.keras 2's form Keras 3 does not
-    find them."""
+    """Whether a call in a drawn model's config has tensors beside its first argument, or in a dict: in tf.keras 2's form
+    Keras 3 does not find them."""
     if isinstance(config, Mapping):
         nodes = config.get("inbound_nodes")
         states = config.get("class_name") in RECURRENT and any(len(node) > 1 for node in nodes or ())
@@ -66,7 +66,7 @@ def calls_by_keyword(config: Any) -> bool:
 def _in_keywords(x: Any, inside: bool = False) -> bool:
     if isinstance(x, Mapping):
         return any(_in_keywords(value, True) for value in x.values())
-    if inside and _is_reference(x):
+    if inside and isinstance(x, list) and _is_reference(x[:3]):
         return True
     return isinstance(x, list) and any(_in_keywords(y, inside) for y in x)
 

@@ -161,7 +161,7 @@ def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     """A drawn model's config: its layers' calls in Keras 3's form."""
     config = {**config, "layers": [as_operation(layer) or layer for layer in config["layers"]]}
     models = {layer["name"] for layer in config["layers"] if "output_layers" in layer["config"]}
-    drawn = models | {layer["name"] for layer in config["layers"] if layer["class_name"] == "Sequential"}
+    drawn = models | {layer["name"] for layer in config["layers"] if keras2.is_stack(layer)}
     names = {layer["name"] for layer in config["layers"]}
     layers = []
     for layer, described in zip(config["layers"], inner["layers"], strict=True):

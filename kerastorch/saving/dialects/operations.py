@@ -30,11 +30,12 @@ def is_operation(config: Mapping[str, Any]) -> bool:
     name, inner, module = config.get("class_name"), config.get("config"), config.get("module")
     if not isinstance(inner, Mapping) or not isinstance(name, str):
         return False
-    if module:
+    if module or "registered_name" in config:  # neither stands in h5; a user's class has no module
         return str(module).startswith(("keras.src.ops.", "keras.ops."))
     nodes = config.get("inbound_nodes")
     by_keras3 = bool(nodes) and all(isinstance(node, Mapping) for node in nodes or ())
-    return by_keras3 and "trainable" not in inner and "name" in inner and operation_of_class(name) is not None
+    of_layers = "trainable" in inner or "layers" in inner
+    return by_keras3 and not of_layers and "name" in inner and operation_of_class(name) is not None
 
 
 def read_operation(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from compat_tests.operators import keras3_result, operation, tensorflow_result
 from kerastorch.layers import KerasOp, TensorFlowOpLayer, TFOpLambda
 from kerastorch.saving.dialects.operations import read_operation, written_operation
 from tests.layers.test_operators import DRAWN
-from tests.ops import signal_cases
+from tests.ops import image_cases, signal_cases
 from tests.ops.arrays import filled
 from tests.ops.keras3_cases import CASES as KERAS3_CASES
 from tests.ops.tensorflow_cases import CASES, RAW_CASES
@@ -64,7 +64,9 @@ def gradients(case, function, watched, weighted, gradient):
     return gradient(lambda: weighted(function(*args, **kwargs)), leaves)
 
 
-@pytest.mark.parametrize("case", [p for p in numbered(signal_cases.CASES) if with_floats(p.values[0])])
+@pytest.mark.parametrize(
+    "case", [p for p in numbered(signal_cases.CASES + image_cases.CASES) if with_floats(p.values[0])]
+)
 def test_gradients(case):
     tf = pytest.importorskip("tensorflow")
 

@@ -104,6 +104,7 @@ class _Writer:
         names: dict[fx.Node, str] = {}
         counts: dict[str, int] = {}
         taken = {node.name for node in self._placeholders()}
+        taken |= {node.target.__name__ for node in self.traced.graph.nodes if _is_ours(node.target)}
         for node in self.traced.graph.nodes:
             base = node.name if node.op == "placeholder" else re.sub(r"_\d+$", "", node.name)
             if node.op == "call_module":
@@ -352,10 +353,10 @@ class _Writer:
         return f"{self._function(node.target)}({', '.join((*args, *keywords))})"
 
     def _function(self, function: Any) -> str:
-        module = getattr(function, "__module__", "") or ""
-        if module.startswith("kerastorch.nn"):
+        if _is_ours(function):
             self._carry(function)
             return function.__name__
+        module = getattr(function, "__module__", "") or ""
         name = torch.overrides.resolve_name(function)
         if name is None:
             name = function.__name__ if module == "builtins" else f"{module}.{function.__name__}"
@@ -411,6 +412,11 @@ def _constructor_call(module: nn.Module) -> str | None:
         if value != parameter.default or parameter.default is parameter.empty:
             given.append(repr(value) if parameter.default is parameter.empty else f"{name}={value!r}")
     return f"nn.{type(module).__name__}({', '.join(given)})"
+
+
+def _is_ours(function: Any) -> bool:
+    """Whether this is a function of kerastorch.nn, which the source carries along."""
+    return callable(function) and (getattr(function, "__module__", "") or "").startswith("kerastorch.nn")
 
 
 def _defaults(function: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from kerastorch.nn.convolution import SamePad
 from kerastorch.nn.image_resize import Resize
 from kerastorch.ops.values import constant, dtype_of, rank, sizes_of, static_shape
 
-__all__ = ["channelled", "hsv_to_rgb", "mixed", "patches", "resize", "rgb_to_hsv"]
+__all__ = ["channelled", "hsv_to_rgb", "mixed", "patches", "resize", "rgb_to_hsv", "similarity"]
 
 
 def rgb_to_hsv(x: Any) -> Any:
@@ -78,3 +79,24 @@ def patches(x: Any, window: Any, stride: Any, dilation: Any, same: bool) -> Any:
     count = window[0] * window[1]
     seen = seen.reshape([batch, -1 if channels is None else channels, count, rows, columns])
     return seen.permute(0, 3, 4, 2, 1).reshape([batch, rows, columns, -1])
+
+
+def similarity(
+    a: Any, b: Any, max_val: Any, filter_size: int, filter_sigma: float, k1: float, k2: float
+) -> tuple[Any, Any]:
+    """How alike images (..., height, width, channels) are about each pixel: in light, and in contrast and structure."""
+    bell = [math.exp(-((i - (filter_size - 1) / 2) ** 2) / (2 * filter_sigma**2)) for i in range(filter_size)]
+    total = sum(bell) ** 2
+    kernel = constant([[[[p * q / total for q in bell] for p in bell]]], dtype_of(a))
+
+    def mean(x: Any) -> Any:
+        sizes = sizes_of(x)
+        y = F.conv2d(torch.movedim(x, -1, -3).reshape([-1, 1, sizes[-3], sizes[-2]]), kernel)
+        rows, columns = (n - filter_size + 1 for n in sizes[-3:-1])
+        return torch.movedim(y.reshape([*sizes[:-3], sizes[-1], rows, columns]), -3, -1)
+
+    mean_a, mean_b = mean(a), mean(b)
+    product, squares = 2 * mean_a * mean_b, torch.square(mean_a) + torch.square(mean_b)
+    low, high = (k1 * max_val) ** 2, (k2 * max_val) ** 2
+    contrast = (2 * mean(a * b) - product + high) / (mean(torch.square(a) + torch.square(b)) - squares + high)
+    return (product + low) / (squares + low), contrast

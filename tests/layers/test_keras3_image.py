@@ -10,7 +10,7 @@ import torch
 import kerastorch as keras
 from kerastorch.layers.preprocessing.bounding_boxes import FORMATS, convert_format, densified
 from kerastorch.layers.preprocessing.image_blur import blur
-from kerastorch.layers.preprocessing.warp import homographies, rotations, sample, shears, translations, zooms
+from kerastorch.nn.warp import homographies, rotations, sample, shears, translations, zooms
 
 L = keras.layers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.ops import image_cases
 from tests.ops.arrays import Case, b, f, i, nan, p, spd, u
 
 __all__ = ["CASES"]
@@ -190,4 +191,5 @@ CASES = [
     _op("image.GaussianBlur", f(2, 5, 6, 3), kernel_size=(3, 5), sigma=(1.0, 0.5)),
     _op("image.GaussianBlur", f(5, 6, 3)),
     _op("image.RGBToGrayscale", f(5, 6, 3)),
+    *image_cases.KERAS3_CASES,
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.ops import signal_cases
+from tests.ops import image_cases, signal_cases
 from tests.ops.arrays import Case, b, f, i, p, spd, u
 
 __all__ = ["CASES", "RAW_CASES"]
@@ -375,6 +375,7 @@ rgb_to_yiq yiq_to_rgb rgb_to_yuv yuv_to_rgb per_image_standardization".split()
     Case("keras.backend.categorical_crossentropy", p(3, 4), p(3, 4)),
     Case("keras.backend.sparse_categorical_crossentropy", i(3), p(3, 4)),
     *signal_cases.CASES,
+    *image_cases.CASES,
     Case("math.bincount", i(2, 5, high=6), axis=-1), Case("math.bincount", i(2, 5, high=6), f(2, 5), minlength=9, axis=-1),
     Case("math.bincount", i(2, 5, high=6), minlength=4, maxlength=4, axis=-1, binary_output=True),
     Case("math.bincount", i(2, 5, high=6), f(2, 5), maxlength=4), Case("math.bincount", i(5), minlength=7, axis=-1),
@@ -446,4 +447,5 @@ LessEqual Greater GreaterEqual".split()),
     Case("SpaceToBatchND", input=f(2, 4, 4, 1), block_shape=[2, 2], paddings=[[0, 0], [0, 0]]),
     Case("BatchToSpaceND", input=f(4, 2, 2, 1), block_shape=[2, 2], crops=[[0, 0], [0, 0]]),
     *signal_cases.RAW_CASES,
+    Case("CropAndResize", image=f(2, 5, 6, 3), boxes=p(3, 4), box_ind=i(3, high=2), crop_size=[4, 3]),
 ]  # fmt: skip

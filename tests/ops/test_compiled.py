@@ -12,25 +12,38 @@ import pytest
 import torch
 
 import kerastorch as keras
-from kerastorch.layers import TFOpLambda
-from tests.ops import signal_cases
+from kerastorch.layers import KerasOp, TFOpLambda
+from tests.ops import image_cases, signal_cases
 from tests.ops.arrays import Case
 from tests.ops.test_recorded import arrays_in, drawn
 
 CASES = [
     pytest.param(case, id=f"{n}-{case.name}")
-    for n, case in enumerate(signal_cases.CASES)
-    if arrays_in((case.args, case.kwargs)) and n % 3 == 0
+    for cases in (signal_cases.CASES, image_cases.CASES, image_cases.KERAS3_CASES)
+    for n, case in enumerate(cases)
+    if arrays_in((case.args, case.kwargs)) and n % 3 == 0 and "Bincount" not in case.name
 ]
+
+
+def layer_of(case: Case) -> Any:
+    in_keras3 = case in image_cases.KERAS3_CASES
+    return KerasOp(case.name, case.made_with) if in_keras3 else TFOpLambda(case.name)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_compiled_as_one_graph(case: Case) -> None:
-    model, arrays = drawn(TFOpLambda(case.name), case, open_batch=False)
+    model, arrays = drawn(layer_of(case), case, open_batch=False)
     tensors = [torch.tensor(x) for x in arrays]
     torch._dynamo.reset()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(tensors), model(tensors))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.values[0].name.startswith("image.")])
+def test_written_as_plain_torch(case: Case) -> None:
+    model, arrays = drawn(layer_of(case), case, open_batch=False)
+    tensors = [torch.tensor(x) for x in arrays]
+    torch.testing.assert_close(model.to_torch()(*tensors), model(tensors))
 
 
 def test_none_in_a_call_is_written(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from kerastorch.layers.preprocessing.image_base import RandomImageLayer
 from kerastorch.layers.preprocessing.image_blur import blur
 from kerastorch.layers.preprocessing.image_random import WarpLayer
-from kerastorch.layers.preprocessing.warp import FILL_MODES, homographies, sample, shears
+from kerastorch.nn.warp import FILL_MODES, homographies, sample, shears
 
 __all__ = ["RandomElasticTransform", "RandomPerspective", "RandomShear"]
 

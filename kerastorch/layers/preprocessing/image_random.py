@@ -14,8 +14,8 @@ import torch
 from kerastorch.layers.preprocessing.bounding_boxes import moved
 from kerastorch.layers.preprocessing.image import INTERPOLATIONS
 from kerastorch.layers.preprocessing.image_base import RandomImageLayer, resized_boxes, resized_masks
-from kerastorch.layers.preprocessing.warp import FILL_MODES, rotations, translations, warp, zooms
 from kerastorch.nn.image_resize import Resize
+from kerastorch.nn.warp import FILL_MODES, rotations, translations, warp, zooms
 
 __all__ = [
     "RandomBrightness",

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from kerastorch.ops.images import hsv_to_rgb, mixed, patches, resize, rgb_to_hsv
+from kerastorch.nn.sampling import map_coordinates, scale_and_translate
+from kerastorch.nn.warp import FILL_MODES, homographies, warp
+from kerastorch.ops.images import hsv_to_rgb, mixed, patches, resize, rgb_to_hsv, similarity
 from kerastorch.ops.keras3.elementwise import as_float
 from kerastorch.ops.keras3.nn import is_last
 from kerastorch.ops.table import Table
-from kerastorch.ops.values import as_tensor, dtype_of, rank, sizes_of, to_dtype
+from kerastorch.ops.values import apply, as_tensor, dtype_of, rank, sizes_of, to_dtype
 
 __all__ = ["TABLE"]
 
@@ -158,3 +160,68 @@ def _gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.
         )
 
     return _batched(blurred, images, data_format)
+
+
+# Images read between their pixels
+
+
+def _warped(images: Any, transforms: Any, fill_mode: str, interpolation: str, fill_value: Any, data_format: Any) -> Any:
+    if interpolation not in ("nearest", "bilinear") or fill_mode not in FILL_MODES:
+        raise ValueError(
+            "A transform's interpolation must be 'nearest' or 'bilinear', and its fill_mode one of "
+            f"{', '.join(FILL_MODES)}; got {interpolation!r} and {fill_mode!r}."
+        )
+    dtype = dtype_of(images)
+    single, last = rank(images) == 3, is_last(data_format)
+    x = as_float(torch.unsqueeze(images, 0) if single else images)
+    x = x if last else x.permute(0, 2, 3, 1)
+    y = apply(warp, x, transforms, fill_mode, interpolation, fill_value)
+    y = to_dtype(y if last else y.permute(0, 3, 1, 2), dtype)
+    return torch.squeeze(y, 0) if single else y
+
+
+@TABLE.named("image.AffineTransform")
+def _affine_transform(
+    images: Any, transform: Any, interpolation: str = "bilinear", fill_mode: str = "constant", fill_value: Any = 0,
+    data_format: Any = None,
+) -> Any:  # fmt: skip
+    transforms = to_dtype(as_tensor(transform, like=images), torch.float32).reshape([-1, 8])
+    return _warped(images, transforms, fill_mode, interpolation, fill_value, data_format)
+
+
+@TABLE.named("image.PerspectiveTransform")
+def _perspective_transform(
+    images: Any, start_points: Any, end_points: Any, interpolation: str = "bilinear", fill_value: Any = 0,
+    data_format: Any = None,
+) -> Any:  # fmt: skip
+    start, end = (as_tensor(x, dtype=torch.float32).reshape([-1, 4, 2]) for x in (start_points, end_points))
+    return _warped(images, apply(homographies, start, end), "constant", interpolation, fill_value, data_format)
+
+
+@TABLE.named("image.MapCoordinates")
+def _map_coordinates(
+    inputs: Any, coordinates: Any, order: int = 1, fill_mode: str = "constant", fill_value: Any = 0
+) -> Any:
+    at = as_tensor(coordinates, dtype=torch.float32)
+    return apply(map_coordinates, as_tensor(inputs), at, order, fill_mode, fill_value)
+
+
+@TABLE.named("image.ScaleAndTranslate")
+def _scale_and_translate(
+    images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
+) -> Any:
+    axes = [int(axis) % rank(images) for axis in spatial_dims]
+    scale, translation = (as_tensor(x, dtype=torch.float32) for x in (scale, translation))
+    sizes = [output_shape[axis] for axis in axes]
+    return apply(scale_and_translate, as_tensor(images), sizes, axes, scale, translation, method, antialias)
+
+
+@TABLE.named("image.SSIM")
+def _ssim(
+    image1: Any, image2: Any, max_val: Any = 1.0, filter_size: int = 11, filter_sigma: float = 1.5, k1: float = 0.01,
+    k2: float = 0.03, data_format: Any = None,
+) -> Any:  # fmt: skip
+    dtype = dtype_of(image1)
+    first, second = (as_float(x if is_last(data_format) else torch.movedim(x, -3, -1)) for x in (image1, image2))
+    light, contrast = similarity(first, second, max_val, filter_size, filter_sigma, k1, k2)
+    return to_dtype(torch.mean(light * contrast, dim=[-3, -2, -1]), dtype)

@@ -10,6 +10,7 @@ import torch
 
 from kerastorch.ops.arithmetic import reduced
 from kerastorch.ops.keras3.elementwise import as_float
+from kerastorch.ops.signals import overlap_and_add
 from kerastorch.ops.table import Table
 from kerastorch.ops.values import as_tensor, axes_of, constant, dtype_of, rank, sizes_of
 
@@ -210,14 +211,14 @@ def _irfft(x: Any, fft_length: Any = None) -> Any:
     return torch.fft.irfft(_complex(x), fft_length)
 
 
-def _window(window: Any, length: int, fft_length: int) -> Any:
+def _window_values(window: Any, length: int, fft_length: int) -> list[float]:
     """The window in the middle of fft_length zeros, as Keras has it."""
     values = list(window) if isinstance(window, (list, tuple)) else [1.0] * length
     if isinstance(window, str):
         high, low = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}[window]
         values = [high - low * math.cos(2 * math.pi * i / length) for i in range(length)]
     left = (fft_length - length) // 2
-    return constant([0.0] * left + values + [0.0] * (fft_length - length - left), torch.float32)
+    return [0.0] * left + values + [0.0] * (fft_length - length - left)
 
 
 @TABLE.named("math.STFT")
@@ -227,5 +228,24 @@ def _stft(
     if center:
         half = fft_length // 2
         x = torch.nn.functional.pad(torch.unsqueeze(x, -2), [half, half], mode="reflect").squeeze(-2)
-    frames = x.unfold(-1, fft_length, sequence_stride) * _window(window, sequence_length, fft_length)
-    return _pair(torch.fft.rfft(frames, fft_length))
+    values = constant(_window_values(window, sequence_length, fft_length), dtype_of(x))
+    return _pair(torch.fft.rfft(x.unfold(-1, fft_length, sequence_stride) * values, fft_length))
+
+
+@TABLE.named("math.ISTFT")
+def _istft(
+    x: Any, sequence_length: int, sequence_stride: int, fft_length: int, length: Any = None, window: Any = "hann",
+    center: bool = True,
+) -> Any:  # fmt: skip
+    frames = torch.fft.irfft(_complex(x), fft_length)
+    if window is not None:
+        values = _window_values(window, sequence_length, fft_length)
+        overlapped = [sum(v * v for v in values[i::sequence_stride]) for i in range(min(sequence_stride, fft_length))]
+        scale = [overlapped[i % sequence_stride] for i in range(fft_length)]
+        inverse = [0.0 if total == 0 else v / total for v, total in zip(values, scale, strict=True)]
+        frames = frames * constant(inverse, dtype_of(frames))
+    y = overlap_and_add(frames, sequence_stride)
+    first = fft_length // 2 if center else 0
+    if length is not None:
+        return y[..., first : first + length]
+    return y[..., first : -first or None]

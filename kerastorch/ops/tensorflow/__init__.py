@@ -29,7 +29,8 @@ def functions() -> Table:
 
 _OLD_NAMES = {
     "keep_dims": "keepdims", "reduction_indices": "axis", "squeeze_dims": "axis", "dim": "axis", "dimension": "axis",
-    "concat_dim": "axis", "filter": "filters", "filters": "filter", "value": "input", "features": "input", "dims": "axis",
+    "box_ind": "box_indices", "concat_dim": "axis",
+    "filter": "filters", "filters": "filter", "value": "input", "features": "input", "dims": "axis",
     "strides": "stride", "tensor": "input", "input_tensor": "input", "ksizes": "sizes", "dilation_rate": "dilations",
 }  # fmt: skip
 """Arguments that TensorFlow 1 named otherwise (tf.compat.v1)."""

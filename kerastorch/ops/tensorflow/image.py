@@ -8,11 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from kerastorch.config import torch_dtype
+from kerastorch.nn.sampling import crop_and_resize
 from kerastorch.ops.convolution import convolve
-from kerastorch.ops.images import channelled, hsv_to_rgb, mixed, patches, resize, rgb_to_hsv
+from kerastorch.ops.images import channelled, hsv_to_rgb, mixed, patches, resize, rgb_to_hsv, similarity
 from kerastorch.ops.indexing import size_list
 from kerastorch.ops.table import Table
-from kerastorch.ops.values import as_tensor, dtype_of, rank, sizes_of, to_dtype
+from kerastorch.ops.values import apply, as_tensor, dtype_of, rank, sizes_of, to_dtype
 
 __all__ = ["TABLE"]
 
@@ -123,6 +124,14 @@ def _central_crop(image: Any, central_fraction: float) -> Any:
 def _extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: str) -> Any:
     x = images.permute(0, 3, 1, 2)
     return patches(x, sizes[1:3], strides[1:3], rates[1:3], padding.upper() == "SAME")
+
+
+@TABLE.named("image.crop_and_resize")
+def _crop_and_resize(
+    image: Any, boxes: Any, box_indices: Any, crop_size: Any, method: str = "bilinear", extrapolation_value: float = 0.0
+) -> Any:
+    boxes, indices = as_tensor(boxes, dtype=torch.float32), as_tensor(box_indices)
+    return apply(crop_and_resize, image, boxes, indices, size_list(crop_size), method, extrapolation_value)
 
 
 # Turning
@@ -277,10 +286,48 @@ def _total_variation(images: Any) -> Any:
     return torch.sum(down, dim=[-3, -2, -1]) + torch.sum(right, dim=[-3, -2, -1])
 
 
+def _top(max_val: Any, image: Any) -> Any:
+    """The largest value, given for the dtype of an image, where that goes from 0 to 1."""
+    dtype = dtype_of(image)
+    return max_val if dtype.is_floating_point else max_val / torch.iinfo(dtype).max
+
+
+@TABLE.named("image.ssim")
+def _ssim(
+    img1: Any, img2: Any, max_val: Any, filter_size: int = 11, filter_sigma: float = 1.5, k1: float = 0.01, k2: float = 0.03,
+    return_index_map: bool = False,
+) -> Any:  # fmt: skip
+    a, b = (_convert(x, "float32") for x in (img1, img2))
+    light, contrast = similarity(a, b, _top(max_val, img1), filter_size, filter_sigma, k1, k2)
+    return torch.mean(light * contrast, dim=-1 if return_index_map else [-3, -2, -1])
+
+
+@TABLE.named("image.ssim_multiscale")
+def _ssim_multiscale(
+    img1: Any, img2: Any, max_val: Any, power_factors: Any = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333), filter_size: int = 11,
+    filter_sigma: float = 1.5, k1: float = 0.01, k2: float = 0.03,
+) -> Any:  # fmt: skip
+    pair, top = [_convert(x, "float32") for x in (img1, img2)], _top(max_val, img1)
+    total: Any = 1.0
+    for scale, power in enumerate(power_factors):
+        light, contrast = similarity(pair[0], pair[1], top, filter_size, filter_sigma, k1, k2)
+        last = scale == len(power_factors) - 1
+        found = torch.mean(light * contrast if last else contrast, dim=[-3, -2])
+        total = total * torch.relu(found) ** power
+        pair = pair if last else [channelled(_halved, x) for x in pair]
+    return torch.mean(total, dim=-1)
+
+
+def _halved(x: Any) -> Any:
+    """(batch, channels, height, width) at half the size; an odd last row or column counts twice."""
+    height, width = sizes_of(x)[-2:]
+    return F.avg_pool2d(F.pad(x, [0, width % 2, 0, height % 2], mode="replicate"), 2)
+
+
 @TABLE.named("image.psnr")
 def _psnr(a: Any, b: Any, max_val: Any) -> Any:
+    top = _top(max_val, a)
     a, b = (_convert(x, "float32") for x in (a, b))
-    top = max_val if dtype_of(a).is_floating_point else max_val / 255
     error = torch.mean(torch.square(a - b), dim=[-3, -2, -1])
     return 20 * torch.log10(torch.full_like(error, float(top))) - 10 * torch.log10(error)
 

@@ -77,6 +77,7 @@ RAW.update({
     ),
     "LRN": ("nn.lrn", {"depth_radius": "depth_radius", "bias": "bias", "alpha": "alpha", "beta": "beta"}),
     "DepthToSpace": ("nn.depth_to_space", _BLOCK), "SpaceToDepth": ("nn.space_to_depth", _BLOCK),
+    "CropAndResize": ("image.crop_and_resize", {"method": "method", "extrapolation_value": "extrapolation_value"}),
     "ResizeBilinear": ("image.resize_bilinear", _RESIZE), "ResizeNearestNeighbor": ("image.resize_nearest_neighbor", _RESIZE),
     "TopKV2": ("math.top_k", {"sorted": "sorted"}), "TopK": ("math.top_k", {"k": "k"}), "OneHot": ("one_hot", {"axis": "axis"}),
     "Unpack": ("unstack", {"axis": "axis", "num": "num"}), "MirrorPad": ("pad", {"mode": "mode"}),

@@ -16,12 +16,12 @@ def warp(
 ) -> torch.Tensor:
     """Images (batch, height, width, channels), each pixel taken from where the transform of its place leads.
 
-    transforms: (batch, 8): x, y -> ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1.
+    transforms: (batch, 8), or (1, 8) for all: x, y -> ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1.
     """
     height, width = images.shape[1:3]
     y = torch.arange(height, dtype=torch.float32, device=images.device)[:, None]
     x = torch.arange(width, dtype=torch.float32, device=images.device)
-    t = transforms.to(images.device, torch.float32)[:, :, None, None]
+    t = transforms.to(images.device, torch.float32).expand(images.shape[0], 8)[:, :, None, None]
     k = t[:, 6] * x + t[:, 7] * y + 1
     return sample(
         images,

@@ -41,6 +41,17 @@ KERAS3_CASES = [
                          (16, 4, {"window": "hamming"}), (8, 10, {"length": 30, "center": False}))),
 ]  # fmt: skip
 
+_PLACES = Given(
+    [[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, -0.1, 1, 0.9], [0, 2, 1, 3], [1.1, 2.9, 0, 2.1], [0, 3, 0, 3], [0.5, 0, 1, 1]]
+)
+_UPRIGHT = Given(
+    [[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 0.5, 1, 1], [0, 2, 1, 3], [0, 2.1, 1.1, 2.9], [0, 3, 1, 4], [0.5, 0, 1, 1]]
+)
+_MANY = Given(
+    [[[[y, x, y + 0.4, x + 0.3 + 0.1 * c] for c in (0, 1, 2)] for y in (0.1, 0.2, 0.5) for x in (-0.1, 0.2, 0.3)]] * 2
+)
+_NMS = "image.non_max_suppression"
+
 _BOXES = [[0.1, 0.2, 0.8, 0.7], [0.9, 0.1, 0.2, 1.3], [-0.3, 0.0, 1.0, 1.0]]
 
 CASES = [
@@ -56,4 +67,14 @@ CASES = [
     Case("image.crop_and_resize", f(2, 5, 6, 3), _BOXES, [0, 1, 1], (4, 3), "nearest"),
     Case("image.crop_and_resize", i(2, 5, 6, 1, high=200, dtype="uint8"), _BOXES, box_indices=[0, 1, 0], crop_size=[6, 6]),
     Case("compat.v1.image.crop_and_resize", f(2, 5, 6, 3), _BOXES, [0, 1, 1], [4, 3]),
+    Case(_NMS, _PLACES, p(7), 5), Case(_NMS, _PLACES, p(7), 2, 0.9), Case(_NMS, _PLACES, p(7), 20, 0.2, 0.8),
+    Case(_NMS, _PLACES, Given([1, 2, 2, 0, 1, 0, 2]), 5, iou_threshold=0.4),
+    Case(f"{_NMS}_with_scores", _PLACES, p(7), 5, score_threshold=0.3),
+    Case(f"{_NMS}_padded", _PLACES, p(7), 5), Case(f"{_NMS}_padded", _PLACES, p(7), 9, 0.6, pad_to_max_output_size=True),
+    Case(f"{_NMS}_padded", _UPRIGHT, Given([3, 0, 1, 0, 0, 0, 2]), 5, 0.5, -1.0, True),
+    Case(f"{_NMS}_padded", _UPRIGHT, p(7), 9, 0.6, pad_to_max_output_size=True),
+    Case(f"{_NMS}_padded", p(2, 6, 4), p(2, 6), 4, score_threshold=0.5, pad_to_max_output_size=True),
+    Case("image.combined_non_max_suppression", _MANY, p(2, 9, 3), 2, 5),
+    Case("image.combined_non_max_suppression", _MANY, p(2, 9, 3), 3, 50, 0.3, 0.7, clip_boxes=False),
+    Case("image.combined_non_max_suppression", p(2, 9, 1, 4), p(2, 9, 3), 4, 20, pad_per_class=True),
 ]  # fmt: skip

@@ -61,3 +61,8 @@ def test_none_in_a_call_is_written(tmp_path: Path) -> None:
 def test_an_unknown_window_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown window 'dct'"):
         TFOpLambda("signal.stft")(torch.ones(40), 16, 8, window_fn="dct")
+
+
+def test_soft_suppression_is_refused() -> None:
+    with pytest.raises(ValueError, match="soft_nms_sigma must be 0, got 0.5"):
+        TFOpLambda("image.non_max_suppression_with_scores")(torch.ones(2, 4), torch.ones(2), 2, soft_nms_sigma=0.5)

@@ -18,10 +18,10 @@ __all__ = ["find_function", "functions", "raw_function", "with_own_names"]
 @functools.cache
 def functions() -> Table:
     """The functions by TensorFlow's public names, without 'tf.'. (What makes them is imported when one is asked for.)"""
-    from kerastorch.ops.tensorflow import array, backend, image, linalg, losses, math, nn, segments, signal
+    from kerastorch.ops.tensorflow import array, backend, boxes, image, linalg, losses, math, nn, segments, signal
 
     table = Table()
-    for part in (array, backend, math, segments, linalg, nn, losses, image, signal):
+    for part in (array, backend, math, segments, linalg, nn, losses, image, boxes, signal):
         for name, function in part.TABLE.items():
             table.named(name)(function)
     return table

@@ -40,6 +40,7 @@ _PLAIN_ARRAY = {
     "MatrixInverse": "linalg.inv", "InvertPermutation": "math.invert_permutation", "ScatterNd": "scatter_nd",
     "Complex": "complex", "Real": "math.real", "Imag": "math.imag", "ComplexAbs": "math.abs", "Angle": "math.angle",
     "Conj": "math.conj",
+    **{f"NonMaxSuppression{n}": "image.non_max_suppression" for n in ("V2", "V3")},
     "EnsureShape": "identity", "CheckNumerics": "identity", "Snapshot": "identity",
 }  # fmt: skip
 RAW.update(
@@ -77,6 +78,9 @@ RAW.update({
     ),
     "LRN": ("nn.lrn", {"depth_radius": "depth_radius", "bias": "bias", "alpha": "alpha", "beta": "beta"}),
     "DepthToSpace": ("nn.depth_to_space", _BLOCK), "SpaceToDepth": ("nn.space_to_depth", _BLOCK),
+    "CombinedNonMaxSuppression": (
+        "image.combined_non_max_suppression", {"pad_per_class": "pad_per_class", "clip_boxes": "clip_boxes"}
+    ),
     "CropAndResize": ("image.crop_and_resize", {"method": "method", "extrapolation_value": "extrapolation_value"}),
     "ResizeBilinear": ("image.resize_bilinear", _RESIZE), "ResizeNearestNeighbor": ("image.resize_nearest_neighbor", _RESIZE),
     "TopKV2": ("math.top_k", {"sorted": "sorted"}), "TopK": ("math.top_k", {"k": "k"}), "OneHot": ("one_hot", {"axis": "axis"}),

@@ -193,10 +193,6 @@ class Model(Layer):
         """The architecture as YAML; keywords go to yaml.safe_dump."""
         return saving.to_yaml(self, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, for a subclass whose constructor takes plain values."""
-        return super().get_config()
-
     # Torch
 
     def to_torch(self) -> nn.Module:

@@ -38,8 +38,9 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
     import h5py
 
     config = keras3_writing.written(plain(serialize(model)))
-    if model._built_for is not None:
-        config.setdefault("build_config", {"input_shape": plain(model._built_for)})
+    built = model.get_build_config()
+    if built is not None:
+        config.setdefault("build_config", plain(built))
     kept = model._compile_config or {}
     if include_optimizer and "compile_config" in kept:
         config["compile_config"] = kept["compile_config"]

@@ -8,7 +8,7 @@ name; those in a list, tuple or dict under the class's name in snake case, count
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,18 @@ _PUBLIC_PARTS = ("MultiHeadAttention",)
 """Layers whose parts Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
 
 
-def weighted_layers(model: Any) -> Iterator[tuple[str, Any]]:
-    """Every layer within a model (and the model) with its path, which ends in a slash; each once, in Keras's order."""
-    yield from _walk(model, "", set(), False)
+def weighted_layers(model: Any, stored: Iterable[str] | None = None) -> Iterator[tuple[str, Any]]:
+    """Every layer within a model (and the model) with its path, which ends in a slash; each once, in Keras's order.
+
+    stored: the paths in a file that is read. The layers of a user's model stand at its attributes and in its `layers`, and
+    each Keras writes at other ones of the two: then at those that the file has."""
+    yield from _walk(model, "", set(), False, folders=None if stored is None else _folders(stored))
+
+
+def _folders(stored: Iterable[str]) -> set[str]:
+    """Every folder in which something is stored, with a slash at its end."""
+    parts = (_normal(path).split("/") for path in stored)
+    return {f"{'/'.join(x[:depth])}/" for x in parts for depth in range(1, len(x))}
 
 
 def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -47,18 +56,28 @@ def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
             )
 
 
-def _walk(layer: Any, path: str, seen: set[int], each_place: bool, again: bool = False) -> Iterator[tuple[str, Any]]:
+def _walk(
+    layer: Any, path: str, seen: set[int], each_place: bool, again: bool = False, folders: set[str] | None = None
+) -> Iterator[tuple[str, Any]]:
     if id(layer) in seen and not again:
         return
     seen.add(id(layer))
     yield path, layer
-    for name, child in _parts(layer):
-        yield from _walk_part(child, f"{path}{name}/", seen, each_place, each_place and _is_drawn(layer))
+    again = each_place and _is_drawn(layer)
+    parts = _parts(layer)
+    if _is_users_model(layer):
+        parts.append(("layers", _listed(layer, path, parts, folders)))
+    for only in (folders, None) if _is_users_model(layer) and folders is not None else (None,):
+        for name, child in sorted(parts, key=lambda part: (part[0].startswith("_"), part[0])):
+            for place, part in _layers_in(child, f"{path}{name}/"):
+                if only is None or _normal(place) in only:
+                    yield from _walk(part, place, seen, each_place, again, folders)
 
 
-def _walk_part(part: Any, path: str, seen: set[int], each_place: bool, again: bool) -> Iterator[tuple[str, Any]]:
+def _layers_in(part: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The layers in an attribute, which may be lists and dicts of them, with their paths."""
     if _is_layer(part):
-        yield from _walk(part, path, seen, each_place, again)
+        yield path, part
         return
     counts: dict[str, int] = {}
     for item in part.values() if isinstance(part, (Mapping, nn.ModuleDict)) else part:
@@ -67,7 +86,7 @@ def _walk_part(part: Any, path: str, seen: set[int], each_place: bool, again: bo
             continue
         base = class_path(type(item).__name__) if is_layer else "container"
         count = counts[base] = counts.get(base, -1) + 1
-        yield from _walk_part(item, f"{path}{base}{f'_{count}' if count else ''}/", seen, each_place, again)
+        yield from _layers_in(item, f"{path}{base}{f'_{count}' if count else ''}/")
 
 
 def class_path(name: str) -> str:
@@ -84,25 +103,39 @@ def _is_drawn(layer: Any) -> bool:
     return hasattr(layer, "_graph") or hasattr(layer, "_stack")
 
 
+def _is_users_model(layer: Any) -> bool:
+    """Whether this is a model with a `call` of its own: it has `layers` beside its attributes."""
+    return hasattr(type(layer), "get_layer") and not _is_drawn(layer)
+
+
 def _is_container(value: Any) -> bool:
     return isinstance(value, (list, tuple, dict, nn.ModuleList, nn.ModuleDict))
 
 
 def _parts(layer: Any) -> list[tuple[str, Any]]:
-    """The attributes of a layer that hold layers, public ones first."""
+    """The attributes of a layer that hold layers."""
     if _is_drawn(layer):
         return [("layers", layer.layers)]
-    # Keras finds a subclassed model's layers under its property, too: there are those that no attribute before it holds.
-    listed = {"layers": layer.layers} if hasattr(layer, "get_layer") else {}
     public = type(layer).__name__ in _PUBLIC_PARTS
     own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in _NOT_STATE}
-    found = {**own, **layer._modules, **listed}
+    found = {**own, **layer._modules}
     parts = [
         (name.lstrip("_") if public else name, value)
         for name, value in found.items()
         if _is_layer(value) or _is_container(value)
     ]
-    return sorted(parts, key=lambda part: (part[0].startswith("_"), part[0]))
+    return parts
+
+
+def _listed(layer: Any, path: str, parts: list[tuple[str, Any]], folders: set[str] | None) -> list[Any]:
+    """The `layers` of a user's model. Keras 3 writes there, of all of them, those of the attributes whose names come after
+    it; tf.keras, of those that are attributes themselves, those whose names come before."""
+    names = {name for name, _ in parts if folders is not None and _normal(f"{path}{name}/") in folders}
+    before = [name for name, _ in parts if name < "layers"]
+    if folders is None or names & set(before) or not (before or names):
+        return layer.layers
+    attributes = {id(value) for _, value in parts}
+    return [x for x in layer.layers if id(x) in attributes]
 
 
 _NOT_STATE = {
@@ -115,7 +148,8 @@ def lacks_layers(model: Any, stored: Mapping[str, Any]) -> bool:
     """Whether a file has nothing at all for some layer that has weights, as for one that the model holds twice."""
     known = {_normal(path).rpartition("/")[0] for path in stored}
     return any(
-        layer._saved_variables() and _normal(f"{path}vars") not in known for path, layer in weighted_layers(model)
+        layer._saved_variables() and _normal(f"{path}vars") not in known
+        for path, layer in weighted_layers(model, stored)
     )
 
 
@@ -140,7 +174,9 @@ def _own_stores(model: Any, stored: Mapping[str, Any]) -> list[tuple[Any, dict[s
     for path, data in stored.items():
         folder, _, key = path.rpartition("/")
         by_folder.setdefault(_normal(folder), {})[key] = (path, data)
-    return [(x, by_folder.get(_normal(f"{at}vars"), {})) for at, x in weighted_layers(model) if x._loads_itself()]
+    return [
+        (x, by_folder.get(_normal(f"{at}vars"), {})) for at, x in weighted_layers(model, stored) if x._loads_itself()
+    ]
 
 
 def _load_itself(layer: Any, found: dict[str, tuple[str, Any]], skip_mismatch: bool, report: LoadReport) -> None:
@@ -164,7 +200,7 @@ def _matched(
     failed: list[tuple[str, dict[str, Variable]]] = []
     unbuilt: list[str] = []
     used = {_normal(path) for found in own_ways.values() for path, _ in found.values()}
-    for path, layer in weighted_layers(model):
+    for path, layer in weighted_layers(model, stored):
         own = layer._saved_variables()
         if own_ways.get(id(layer)):
             continue

@@ -65,7 +65,27 @@ def own_functions(keras, own):
     return keras.Model(x, keras.layers.Activation(own["twice"])(y))
 
 
-CASES = {"functions": (functions, own_functions), "own store": (own_store, one_with_own_store)}
+def blend(keras):
+    """Three inputs by names."""
+
+    class Blend(keras.layers.Layer):
+        def call(self, first, second, parts=None):
+            return first * 2.0 + second if parts is None else first * parts[0] + second * parts[1]
+
+    return {"Blend": Blend}
+
+
+def called_by_names(keras, own):
+    x, y = keras.Input((4,)), keras.Input((4,))
+    swapped = own["Blend"]()(second=x, first=y)
+    return keras.Model([x, y], own["Blend"]()(parts=[x, y], second=swapped, first=keras.layers.Dense(4)(x)))
+
+
+CASES = {
+    "called by names": (blend, called_by_names),
+    "functions": (functions, own_functions),
+    "own store": (own_store, one_with_own_store),
+}
 UNREAD = {("own store", "m.h5")}
 """What the real Kerases do not read of their own: their h5 files say nothing of how a layer was built."""
 

@@ -232,6 +232,8 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
     # Calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not args and (first := self._call_parameters()[:1]) and first[0] in kwargs:
+            args = (kwargs.pop(first[0]),)
         if is_symbolic(args) or (kwargs and is_symbolic(kwargs)):
             return self._call_symbolically(args, kwargs)
         tracer = tracer_in((args, kwargs))

@@ -8,6 +8,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import kerastorch as keras
 from kerastorch import layers
@@ -102,3 +103,36 @@ def test_own_values_that_do_not_fit(wide, key, tmp_path):
         file[f"layers/sequential/layers/wide/vars/{key}"] = np.zeros((7, 3), "float32")
     with pytest.raises(ValueError, match=rf"'wide'.*load_own_variables.*{key}"):
         wide.load_weights(tmp_path / "m.weights.h5")
+
+
+class Scaled(layers.Layer):
+    """As wide as its first input."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight("scale", (input_shape[-1],))
+
+    def call(self, wide, narrow):
+        return wide * self.scale + narrow
+
+
+@pytest.mark.parametrize("file", ["m.h5", "m.keras"])
+def test_a_call_by_names_in_another_order(file, tmp_path):
+    x, y = keras.Input((1,)), keras.Input((4,))
+    model = keras.Model([x, y], Scaled(name="s")(narrow=x, wide=y))
+    assert model.get_layer("s").scale.shape == (4,)
+    data = [torch.ones(2, 1), torch.arange(8.0).reshape(2, 4)]
+    want = model(data)
+    torch.testing.assert_close(want, data[1] * model.get_layer("s").scale.value + 1)
+    model.save(tmp_path / file)
+    torch.testing.assert_close(keras.models.load_model(tmp_path / file, {"Scaled": Scaled})(data), want)
+
+
+def test_a_call_by_names_as_keras3_writes_it():
+    def tensor(name):
+        history = {"shape": [None, 4], "dtype": "float32", "keras_history": [name, 0, 0]}
+        return {"class_name": "__keras_tensor__", "config": history}
+
+    node = {"args": [], "kwargs": {"narrow": tensor("x"), "wide": tensor("y")}}
+    described = {"class_name": "Scaled", "config": {"name": "s"}, "inbound_nodes": [node]}
+    arguments = {"narrow": ["x", 0, 0], "wide": ["y", 0, 0]}
+    assert canonical(described, Origin(3))["inbound_nodes"] == [[["x", 0, 0, {"kerastorch_call": [[], arguments]}]]]

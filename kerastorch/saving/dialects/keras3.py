@@ -163,6 +163,10 @@ def _node(node: Any, name: str) -> Any:
         del kwargs["training"]
     if not args and kwargs:
         first = next((key for key in _FIRST if key in kwargs), next(iter(kwargs)))
+        if (
+            first not in _FIRST and sum(map(_holds_reference, kwargs.values())) > 1
+        ):  # the class knows which is the first
+            return [[*_a_reference(list(kwargs.values())), {"kerastorch_call": [[], kwargs]}]]
         args = [kwargs.pop(first)]
     if len(args) > 1:
         kwargs = {**kwargs, "kerastorch_arguments": args[1:]}
@@ -182,6 +186,10 @@ def _beside(x: Any, kwargs: dict[str, Any]) -> Any:
 
 def _holds_reference(x: Any) -> bool:
     return _is_reference(x) or (isinstance(x, list) and any(map(_holds_reference, x)))
+
+
+def _a_reference(x: Any) -> Any:
+    return x if _is_reference(x) else next(_a_reference(y) for y in x if _holds_reference(y))
 
 
 def _is_empty(mask: Any) -> bool:

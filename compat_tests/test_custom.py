@@ -81,7 +81,50 @@ def called_by_names(keras, own):
     return keras.Model([x, y], own["Blend"]()(parts=[x, y], second=swapped, first=keras.layers.Dense(4)(x)))
 
 
+def pairing(keras):
+    """A dict in, a dict out."""
+
+    class Pairing(keras.layers.Layer):
+        def call(self, inputs):
+            return {"sum": inputs["a"] + inputs["b"], "difference": inputs["a"] - inputs["b"]}
+
+    return {"Pairing": Pairing}
+
+
+def called_on_a_dict(keras, own):
+    x, y = keras.Input((4,)), keras.Input((4,))
+    found = own["Pairing"]()({"b": x, "a": y})
+    return keras.Model([x, y], [keras.layers.Dense(2)(found["difference"]), found["sum"]])
+
+
+def ready_made(keras):
+    """A drawn model that is made by its own arguments."""
+
+    class Ready(keras.Model):
+        def __init__(self, units, **kwargs):
+            x = keras.Input((4,))
+            super().__init__(x, keras.layers.Dense(4)(keras.layers.Dense(units)(x)), **kwargs)
+            self.units = units
+
+        def get_config(self):
+            return {"units": self.units, "name": self.name}
+
+        @classmethod
+        def from_config(cls, config, custom_objects=None):
+            return cls(**config)
+
+    return {"Ready": Ready}
+
+
+def ready_made_inside(keras, own):
+    x = keras.Input((4,))
+    inner, other = own["Ready"](3), own["Ready"](5)
+    return keras.Model(x, [keras.layers.Dense(2)(inner(inner(x))), other(x)])
+
+
 CASES = {
+    "ready made": (ready_made, ready_made_inside),
+    "called on a dict": (pairing, called_on_a_dict),
     "called by names": (blend, called_by_names),
     "functions": (functions, own_functions),
     "own store": (own_store, one_with_own_store),

@@ -136,3 +136,38 @@ def test_a_call_by_names_as_keras3_writes_it():
     described = {"class_name": "Scaled", "config": {"name": "s"}, "inbound_nodes": [node]}
     arguments = {"narrow": ["x", 0, 0], "wide": ["y", 0, 0]}
     assert canonical(described, Origin(3))["inbound_nodes"] == [[["x", 0, 0, {"kerastorch_call": [[], arguments]}]]]
+
+
+class Ready(keras.Model):
+    """A drawn model that is made by its own arguments."""
+
+    def __init__(self, units, **kwargs):
+        x = keras.Input((4,))
+        super().__init__(x, layers.Dense(units)(x), **kwargs)
+        self.units = units
+
+    def get_config(self):
+        return {"units": self.units, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+@pytest.mark.parametrize("make", [Ready, layers.Dense], ids=["a model", "a layer"])
+def test_calls_are_counted_as_each_keras_does(make, tmp_path):
+    """Keras 3 counts the calls of a model within a model from 0 where they are inputs, and from 1 as outputs."""
+    x = keras.Input((4,))
+    inner = make(4, name="inner")
+    model = keras.Model(x, [layers.Dense(2, name="last")(inner(inner(x))), inner(x)])
+    model.save(tmp_path / "m.keras")
+    config = config_in(tmp_path / "m.keras")["config"]
+    nodes = next(layer for layer in config["layers"] if layer["name"] == "last")["inbound_nodes"]
+    assert [node["args"][0]["config"]["keras_history"] for node in nodes] == [["inner", 1, 0]]
+    assert config["output_layers"] == [["last", 0, 0], ["inner", 3 if make is Ready else 2, 0]]
+    model.save(tmp_path / "m.h5")
+    data = torch.randn(3, 4)
+    for file in ("m.keras", "m.h5"):
+        loaded = keras.models.load_model(tmp_path / file, {"Ready": Ready})
+        for got, want in zip(loaded(data), model(data), strict=True):
+            torch.testing.assert_close(got, want)

@@ -16,7 +16,7 @@ from typing import Any
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects.keras3 import MERGING
 
-__all__ = ["is_stack", "portable", "shared_arguments", "sharing_alike"]
+__all__ = ["drawn_within", "is_stack", "portable", "shared_arguments", "sharing_alike"]
 
 _EVERYWHERE = {"time_major": False, "rng_type": "stateful", "zero_output_for_mask": False}
 _KERNEL = {"kernel_initializer": ..., "kernel_regularizer": ..., "kernel_constraint": ...}
@@ -100,7 +100,7 @@ def _model(config: Mapping[str, Any]) -> dict[str, Any]:
     made = {key: _portable(value, inside_layer=False) for key, value in config.items()}
     if "input_layers" not in made or "layers" not in made:
         return made
-    nested = {layer["name"] for layer in made["layers"] if _is_model(layer)}
+    nested = drawn_within(made)
     for layer in made["layers"]:
         nodes = _renumbered(layer["inbound_nodes"], nested)
         if layer["class_name"] not in _FUNCTIONS:
@@ -111,10 +111,6 @@ def _model(config: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _is_model(layer: Mapping[str, Any]) -> bool:
-    return is_stack(layer) or "input_layers" in layer["config"]
-
-
 def is_stack(layer: Mapping[str, Any]) -> bool:
     """Whether a layer's description is that of a Sequential model, or of a user's subclass of it: there, the layers within
     a drawn model begin with an Input."""
@@ -123,6 +119,27 @@ def is_stack(layer: Mapping[str, Any]) -> bool:
     return layer["class_name"] == "Sequential" or (
         isinstance(first, Mapping) and first.get("class_name") == "InputLayer"
     )
+
+
+def drawn_within(config: Mapping[str, Any]) -> set[str]:
+    """The names of the models within a drawn model, as its own config writes it: their calls count from 1, so that the last
+    has the number of them all. (What such a layer's own config holds is its class's affair.)"""
+    calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in config["layers"]}
+    drawn: set[str] = set()
+
+    def look(x: Any) -> None:
+        if isinstance(x, Mapping):
+            x = list(x.values())
+        if not isinstance(x, (list, tuple)):
+            return
+        if len(x) in (3, 4) and isinstance(x[0], str) and isinstance(x[1], int) and 0 < calls.get(x[0], 0) <= x[1]:
+            drawn.add(x[0])
+        for part in x:
+            look(part)
+
+    look([layer["inbound_nodes"] for layer in config["layers"]])
+    look(config["output_layers"])
+    return drawn
 
 
 def _without_nones(node: Any) -> Any:

@@ -159,9 +159,9 @@ def _hard_sigmoid(dtype: Any) -> dict[str, Any]:
 
 def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     """A drawn model's config: its layers' calls in Keras 3's form."""
+    drawn = keras2.drawn_within(config)
     config = {**config, "layers": [as_operation(layer) or layer for layer in config["layers"]]}
-    models = {layer["name"] for layer in config["layers"] if "output_layers" in layer["config"]}
-    drawn = models | {layer["name"] for layer in config["layers"] if keras2.is_stack(layer)}
+    stacks = {layer["name"] for layer in config["layers"] if keras2.is_stack(layer)}
     names = {layer["name"] for layer in config["layers"]}
     layers = []
     for layer, described in zip(config["layers"], inner["layers"], strict=True):
@@ -175,7 +175,7 @@ def _graph(config: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     def end(x: Any) -> Any:
         if _is_reference(x, names):
             # Here Keras 3 counts the calls of a drawn model from 1, those of a Sequential one from 0.
-            return [x[0], x[1] - 1 if x[0] in drawn - models else x[1], x[2]]
+            return [x[0], x[1] - 1 if x[0] in drawn & stacks else x[1], x[2]]
         if isinstance(x, Mapping):
             return {key: end(y) for key, y in x.items()}
         return [end(y) for y in x]

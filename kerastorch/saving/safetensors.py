@@ -25,7 +25,7 @@ from kerastorch.variables import deferred_initialization
 
 __all__ = ["is_safetensors", "load_weights", "open_tensors", "read_config", "read_model", "save_weights"]
 
-_CONFIG, _ALIASES = "keras_config", "keras_aliases"
+_CONFIG, _ALIASES, _LAYERS = "keras_config", "keras_aliases", "keras_layers"
 
 
 def is_safetensors(filepath: Any) -> bool:
@@ -72,6 +72,7 @@ def save_weights(model: Any, filepath: Any) -> None:
     metadata = {"format": "pt"}
     with contextlib.suppress(NotImplementedError, TypeError, ValueError):
         metadata[_CONFIG] = text.to_json(model)  # of a model with code of its own the weights alone are written
+        metadata[_LAYERS] = json.dumps(_by_layers(model))
     if aliases:
         metadata[_ALIASES] = json.dumps(aliases)
     with replacing(filepath) as temporary:
@@ -88,6 +89,20 @@ def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         key: tensor.clone() if owners[tensor.untyped_storage().data_ptr()] > 1 else tensor
         for key, tensor in tensors.items()
     }
+
+
+def _by_layers(model: Any) -> dict[str, str]:
+    """The keys of `model.state_dict()` with the names of the layers in drawn models in their place, and the keys: a model
+    read from a config has the same names, but not always the same keys, as those count where the user gave no name."""
+    places = {"": ""}
+    drawn = set()
+    for path, module in model.named_modules(remove_duplicate=False):
+        parent, _, key = path.rpartition(".")
+        if path:
+            places[path] = f"{places[parent]}{module.name if parent in drawn and hasattr(module, 'name') else key}/"
+        if hasattr(module, "_graph"):
+            drawn.add(path)
+    return {f"{places[key.rpartition('.')[0]]}{key.rpartition('.')[2]}": key for key in model.state_dict()}
 
 
 # Reading
@@ -132,7 +147,7 @@ def read_model(filepath: Any, custom_objects: Any = None) -> Any:
     for variable in model.weights:
         if variable.is_empty:
             variable._store(torch.empty(variable.shape, dtype=variable.tensor.dtype))
-    model.load_report = load_weights(model, filepath)
+    model.load_report = _load(model, filepath, skip_mismatch=False, by_layers=True)
     return model
 
 
@@ -142,13 +157,20 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> Load
     Raises ValueError, listing them all, for weights that the file lacks or has in other shapes, unless `skip_mismatch`;
     the model is then as it was.
     """
+    return _load(model, filepath, skip_mismatch, by_layers=False)
+
+
+def _load(model: Any, filepath: Any, skip_mismatch: bool, by_layers: bool) -> LoadReport:
     with open_tensors(filepath) as (file, metadata):
         stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        aliases = _aliases(metadata, filepath)
+        aliases = _texts(metadata, _ALIASES, filepath)
+        layers = _texts(metadata, _LAYERS, filepath) if by_layers else {}
+        called = {own: layers[name] for name, own in _by_layers(model).items() if name in layers} if layers else {}
         report = LoadReport(_origin(metadata, filepath))
         problems, pairs = [], []
         for key, tensor in model.state_dict(keep_vars=True).items():
-            place = key if key in stored else aliases.get(key, key)
+            place = called.get(key, key)
+            place = place if place in stored else aliases.get(place, place)
             problem = _problem(key, tensor, place, stored)
             if problem is None:
                 pairs.append((key, place, tensor))
@@ -180,10 +202,10 @@ def _problem(key: str, tensor: torch.Tensor, place: str, stored: Mapping[str, tu
     return None
 
 
-def _aliases(metadata: Mapping[str, str], filepath: Any) -> dict[str, str]:
-    found = text.parse_json(metadata.get(_ALIASES, "{}"), f"the list of shared weights in {filepath}")
+def _texts(metadata: Mapping[str, str], name: str, filepath: Any) -> dict[str, str]:
+    found = text.parse_json(metadata.get(name, "{}"), f"the metadata '{name}' in {filepath}")
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"{filepath} is damaged: its list of shared weights is no list of names.")
+        raise ValueError(f"{filepath} is damaged: its metadata '{name}' is no list of names.")
     return found
 
 

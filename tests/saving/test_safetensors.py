@@ -143,3 +143,17 @@ def test_without_the_package():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install safetensors" in done.stdout
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_whatever_the_layers_were_called_by_count(before, tmp_path):
+    for _ in range(before):
+        layers.Dense(1), layers.LSTM(1)
+    last, first = layers.Dense(3), layers.Dense(3)  # keys count the calls, names what was made
+    x = keras.Input((3,))
+    model = keras.Model(x, keras.Sequential([layers.Dense(3), layers.Dense(3)])(last(first(x))))
+    model.save_weights(tmp_path / "m.safetensors")
+    loaded = keras.models.load_model(tmp_path / "m.safetensors")
+    assert {key for key, _, _ in loaded.load_report.loaded} == set(loaded.state_dict())
+    data = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    np.testing.assert_array_equal(loaded.predict(data, verbose=0), model.predict(data, verbose=0))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["SameAvgPool", "SameMaxPool", "drop_first", "same_windows"]
+__all__ = ["SameAvgPool", "SameMaxPool", "dilated", "drop_first", "max_with_places", "same_windows"]
 
 
 def same_windows(
@@ -71,3 +71,54 @@ class SameAvgPool(nn.Module):
     def extra_repr(self) -> str:
         """The constructor's arguments."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}"
+
+
+def _filled(
+    x: torch.Tensor, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[torch.Tensor, list[int]]:
+    """(batch, channels, height, width) with what padding 'same' adds, less than any number; how much of it comes first."""
+    first, amounts = [], []
+    for size, n, s, d in zip(x.shape[2:], window, stride, dilation, strict=True):
+        total = max(((size + s - 1) // s - 1) * s + d * (n - 1) + 1 - size, 0)
+        first.append(total // 2)
+        amounts = [total // 2, total - total // 2, *amounts]
+    low = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
+    return F.pad(x, amounts, value=low), first
+
+
+def dilated(
+    x: torch.Tensor, kernel: torch.Tensor, stride: Sequence[int], dilation: Sequence[int], same: bool
+) -> torch.Tensor:
+    """Morphological dilation: the largest of what each window sees plus the kernel.
+
+    x: (batch, channels, height, width). kernel: (height, width, channels).
+    """
+    window = kernel.shape[:2]
+    x = _filled(x, window, stride, dilation)[0] if same else x
+    rows, columns = (
+        (n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], window, stride, dilation, strict=True)
+    )
+    seen = []
+    for i in range(window[0]):
+        for j in range(window[1]):
+            top, left = i * dilation[0], j * dilation[1]
+            part = x[:, :, top : top + (rows - 1) * stride[0] + 1 : stride[0]]
+            part = part[..., left : left + (columns - 1) * stride[1] + 1 : stride[1]]
+            seen.append(part + kernel[i, j][:, None, None])
+    return torch.stack(seen).max(0).values
+
+
+def max_with_places(
+    x: torch.Tensor, window: Sequence[int], stride: Sequence[int], same: bool, with_batch: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (batch, height, width, channels): the maximum of each window, and where it is in an image's (or, with_batch,
+    the batch's) numbers, int64; both (batch, rows, columns, channels)."""
+    batch, height, width, channels = x.shape
+    y = x.permute(0, 3, 1, 2)
+    y, (top, left) = _filled(y, window, stride, (1, 1)) if same else (y, [0, 0])
+    best, at = F.max_pool2d(y, tuple(window), tuple(stride), return_indices=True)
+    row, column = at.div(y.shape[3], rounding_mode="floor") - top, at % y.shape[3] - left
+    place = (row * width + column) * channels + torch.arange(channels, device=x.device)[:, None, None]
+    if with_batch:
+        place = place + torch.arange(batch, device=x.device)[:, None, None, None] * (height * width * channels)
+    return best.permute(0, 2, 3, 1), place.permute(0, 2, 3, 1)

@@ -447,6 +447,8 @@ LessEqual Greater GreaterEqual".split()),
     Case("SpaceToBatchND", input=f(2, 4, 4, 1), block_shape=[2, 2], paddings=[[0, 0], [0, 0]]),
     Case("BatchToSpaceND", input=f(4, 2, 2, 1), block_shape=[2, 2], crops=[[0, 0], [0, 0]]),
     *signal_cases.RAW_CASES,
+    Case("Dilation2D", input=f(2, 5, 6, 3), filter=f(2, 3, 3), strides=[1, 1, 2, 1], rates=[1, 1, 1, 1], padding="SAME"),
+    Case("MaxPoolWithArgmax", input=f(2, 5, 6, 3), ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME"),
     Case("NonMaxSuppressionV3", boxes=p(7, 4), scores=p(7), max_output_size=4, iou_threshold=0.3, score_threshold=0.2),
     Case("CropAndResize", image=f(2, 5, 6, 3), boxes=p(3, 4), box_ind=i(3, high=2), crop_size=[4, 3]),
 ]  # fmt: skip

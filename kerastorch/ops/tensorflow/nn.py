@@ -8,11 +8,22 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from kerastorch.config import torch_dtype
+from kerastorch.nn.pooling import dilated, max_with_places
 from kerastorch.ops.arithmetic import reduced
-from kerastorch.ops.convolution import convolve, depth_to_space, pool, space_to_depth, to_first, to_last, transposed
+from kerastorch.ops.convolution import (
+    convolve,
+    depth_to_space,
+    per_axis,
+    pool,
+    space_to_depth,
+    to_first,
+    to_last,
+    transposed,
+)
 from kerastorch.ops.indexing import gather, size_list
 from kerastorch.ops.table import Table, unary
-from kerastorch.ops.values import as_tensor, is_tensor, rank, sizes_of
+from kerastorch.ops.values import apply, as_tensor, is_tensor, rank, sizes_of, to_dtype
 
 __all__ = ["TABLE"]
 
@@ -336,3 +347,44 @@ def _normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any =
     mean = mean_ss / counts
     variance = variance_ss / counts - torch.square(mean)
     return [mean if shift is None else mean + shift, variance]
+
+
+# Morphology, and where the maxima are
+
+
+def _same(padding: Any) -> bool:
+    return str(padding).upper() == "SAME"
+
+
+@TABLE.named("nn.dilation2d")
+def _dilation2d(
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NHWC",
+    dilations: Any = None,
+    rates: Any = None,
+) -> Any:
+    x, kernel = as_tensor(input), as_tensor(filters, like=input)
+    steps, apart = per_axis(strides, 2), per_axis(rates if dilations is None else dilations, 2)
+    return apply(dilated, x.permute(0, 3, 1, 2), kernel, steps, apart, _same(padding)).permute(0, 2, 3, 1)
+
+
+@TABLE.named("nn.erosion2d")
+def _erosion2d(
+    value: Any, filters: Any = None, strides: Any = None, padding: Any = "VALID", data_format: str = "NHWC",
+    dilations: Any = None, rates: Any = None, kernel: Any = None,
+) -> Any:  # fmt: skip
+    kernel = torch.flip(as_tensor(filters if kernel is None else kernel, like=value), [0, 1])
+    return -_dilation2d(-value, kernel, strides, padding, data_format, dilations, rates)
+
+
+@TABLE.named("nn.max_pool_with_argmax")
+def _max_pool_with_argmax(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", output_dtype: Any = "int64",
+    include_batch_in_index: bool = False,
+) -> Any:  # fmt: skip
+    window, steps = per_axis(ksize, 2), per_axis(strides, 2)
+    found = apply(max_with_places, input, window, steps, _same(padding), bool(include_batch_in_index))
+    return [found[0], to_dtype(found[1], torch_dtype(output_dtype))]

@@ -76,6 +76,11 @@ RAW.update({
         ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
         ("nn.fused_batch_norm", {"epsilon": "epsilon", "data_format": "data_format", "is_training": "is_training"}),
     ),
+    "Dilation2D": ("nn.dilation2d", {"strides": "strides", "rates": "rates", "padding": "padding"}),
+    "MaxPoolWithArgmax": (
+        "nn.max_pool_with_argmax",
+        {**dict(list(_POOL.items())[:3]), "Targmax": "output_dtype", "include_batch_in_index": "include_batch_in_index"},
+    ),
     "LRN": ("nn.lrn", {"depth_radius": "depth_radius", "bias": "bias", "alpha": "alpha", "beta": "beta"}),
     "DepthToSpace": ("nn.depth_to_space", _BLOCK), "SpaceToDepth": ("nn.space_to_depth", _BLOCK),
     "CombinedNonMaxSuppression": (

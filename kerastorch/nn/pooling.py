@@ -77,7 +77,8 @@ def _filled(
     x: torch.Tensor, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> tuple[torch.Tensor, list[int]]:
     """(batch, channels, height, width) with what padding 'same' adds, less than any number; how much of it comes first."""
-    first, amounts = [], []
+    first: list[int] = []
+    amounts: list[int] = []
     for size, n, s, d in zip(x.shape[2:], window, stride, dilation, strict=True):
         total = max(((size + s - 1) // s - 1) * s + d * (n - 1) + 1 - size, 0)
         first.append(total // 2)

@@ -76,6 +76,10 @@ CASES = [
     Case("nn.max_pool_with_argmax", f(2, 5, 6, 3), 2, 2, "SAME"),
     Case("nn.max_pool_with_argmax", f(2, 5, 6, 3), [1, 3, 2, 1], [1, 1, 2, 1], "VALID", include_batch_in_index=True),
     Case("nn.max_pool_with_argmax", f(2, 5, 7, 3), 3, 1, "SAME", "NHWC", include_batch_in_index=True),
+    *(Case("compat.v1.image.resize_bicubic", f(2, 5, 6, 3), s, align_corners=a, half_pixel_centers=h)
+      for s in ([8, 4], [3, 9]) for a, h in ((False, False), (True, False), (False, True))),
+    Case("compat.v1.image.resize_bicubic", i(2, 5, 6, 3, high=200, dtype="uint8"), [7, 7]),
+    Case("compat.v1.image.resize_area", f(2, 5, 6, 3), [3, 8]),
     Case(_NMS, _PLACES, p(7), 5), Case(_NMS, _PLACES, p(7), 2, 0.9), Case(_NMS, _PLACES, p(7), 20, 0.2, 0.8),
     Case(_NMS, _PLACES, Given([1, 2, 2, 0, 1, 0, 2]), 5, iou_threshold=0.4),
     Case(f"{_NMS}_with_scores", _PLACES, p(7), 5, score_threshold=0.3),

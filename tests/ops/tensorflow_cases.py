@@ -449,6 +449,8 @@ LessEqual Greater GreaterEqual".split()),
     *signal_cases.RAW_CASES,
     Case("Dilation2D", input=f(2, 5, 6, 3), filter=f(2, 3, 3), strides=[1, 1, 2, 1], rates=[1, 1, 1, 1], padding="SAME"),
     Case("MaxPoolWithArgmax", input=f(2, 5, 6, 3), ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME"),
+    Case("ResizeBicubic", images=f(2, 5, 6, 3), size=[7, 8], half_pixel_centers=True),
+    Case("ResizeArea", images=f(2, 5, 6, 3), size=[7, 4]),
     Case("NonMaxSuppressionV3", boxes=p(7, 4), scores=p(7), max_output_size=4, iou_threshold=0.3, score_threshold=0.2),
     Case("CropAndResize", image=f(2, 5, 6, 3), boxes=p(3, 4), box_ind=i(3, high=2), crop_size=[4, 3]),
 ]  # fmt: skip

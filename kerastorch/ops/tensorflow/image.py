@@ -78,6 +78,42 @@ def _resize_nearest(images: Any, size: Any, align_corners: bool = False, half_pi
     return _legacy_resize(images, size, "nearest", align_corners, half_pixel_centers)
 
 
+@TABLE.named("image.resize_bicubic")
+def _resize_bicubic(images: Any, size: Any, align_corners: bool = False, half_pixel_centers: bool = False) -> Any:
+    size, x = size_list(size), _float(images)
+    if half_pixel_centers:
+        return _resize(x, size, "bicubic")
+    for axis, n in ((-3, size[0]), (-2, size[1])):
+        weights = as_tensor(_cubic_weights(sizes_of(x)[axis], n, align_corners), like=x)
+        x = torch.movedim(torch.matmul(torch.movedim(x, axis, -1), weights), -1, axis)
+    return x
+
+
+def _cubic_weights(given: int, size: int, align_corners: bool) -> list[list[float]]:
+    """(given, size): what each new pixel takes from each old one, as TensorFlow 1 had it: the edge stands for what lies
+    beyond, and distances are rounded to 1/1024."""
+    scale = (given - 1) / (size - 1) if align_corners and size > 1 else given / size
+    weights = [[0.0] * size for _ in range(given)]
+    for new in range(size):
+        base = int(new * scale)
+        part = int((new * scale - base) * 1024 + 0.5) / 1024
+        for step in (-1, 0, 1, 2):
+            x = abs(part - step)
+            near, far = (1.25 * x - 2.25) * x * x + 1, ((-0.75 * x + 3.75) * x - 6) * x + 3
+            weights[min(max(base + step, 0), given - 1)][new] += near if x <= 1 else far
+    return weights
+
+
+@TABLE.named("image.resize_area")
+def _resize_area(images: Any, size: Any, align_corners: bool = False) -> Any:
+    if align_corners:
+        raise ValueError(
+            "image.resize_area with align_corners=True has no torch counterpart here. Give one, as a function of torch "
+            "tensors: custom_objects={'tf.compat.v1.image.resize_area': function}."
+        )
+    return _resize(images, size, "area")
+
+
 @TABLE.named("image.crop_to_bounding_box")
 def _crop(image: Any, offset_height: int, offset_width: int, target_height: int, target_width: int) -> Any:
     rows, columns = (

@@ -87,6 +87,8 @@ RAW.update({
         "image.combined_non_max_suppression", {"pad_per_class": "pad_per_class", "clip_boxes": "clip_boxes"}
     ),
     "CropAndResize": ("image.crop_and_resize", {"method": "method", "extrapolation_value": "extrapolation_value"}),
+    "ResizeBicubic": ("image.resize_bicubic", _RESIZE),
+    "ResizeArea": ("image.resize_area", {"align_corners": "align_corners"}),
     "ResizeBilinear": ("image.resize_bilinear", _RESIZE), "ResizeNearestNeighbor": ("image.resize_nearest_neighbor", _RESIZE),
     "TopKV2": ("math.top_k", {"sorted": "sorted"}), "TopK": ("math.top_k", {"k": "k"}), "OneHot": ("one_hot", {"axis": "axis"}),
     "Unpack": ("unstack", {"axis": "axis", "num": "num"}), "MirrorPad": ("pad", {"mode": "mode"}),

@@ -73,3 +73,9 @@ def test_switch_with_a_condition_of_fewer_axes(condition: tuple[int, ...]) -> No
     got = TFOpLambda("keras.backend.switch")(chosen, x, z)
     want = chosen.reshape(*condition, *[1] * (3 - len(condition))).expand(2, 4, 3).float()
     torch.testing.assert_close(got, want)
+
+
+def test_a_hint_of_a_dtype_changes_none() -> None:
+    """As tf.experimental.numpy's functions draw it."""
+    x = torch.ones(2, 3, dtype=torch.float64)
+    assert TFOpLambda("convert_to_tensor")(x, dtype=None, dtype_hint="float32").dtype == torch.float64

@@ -47,7 +47,7 @@ def _rank(input: Any) -> Any:
 
 
 @TABLE.named("identity", "convert_to_tensor", "constant", "ensure_shape", "guarantee_const", "grad_pass_through")
-def _identity(input: Any, dtype: Any = None, shape: Any = None) -> Any:
+def _identity(input: Any, dtype: Any = None, shape: Any = None, dtype_hint: Any = None) -> Any:
     x = as_tensor(input, dtype=dtype and torch_dtype(dtype))
     return x if dtype is None else to_dtype(x, torch_dtype(dtype))
 

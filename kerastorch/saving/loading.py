@@ -99,7 +99,14 @@ def _stored_weights(file: Any) -> dict[str, list[str]]:
     """The names and shapes of the weights that a file holds for each layer."""
     if isinstance(file, Archive):
         return archive.stored_weights(file)
-    return {name: [f"{w} {tuple(data.shape)}" for w, data in weights] for name, weights in h5.read_layers(file)}
+    stored = h5.read_layers(file)
+    found = {name: [f"{w} {tuple(data.shape)}" for w, data in weights] for name, weights in stored}
+    top = set(found)
+    for name, shape in ((w, data.shape) for _, weights in stored for w, data in weights):
+        for layer in name.split("/")[:-1]:  # one in a model within the model
+            if layer not in top:
+                found.setdefault(layer, []).append(f"{name} {tuple(shape)}")
+    return found
 
 
 @contextmanager

@@ -31,6 +31,10 @@ KERAS_VERSION = "2.15.0"
 KERAS3_VERSION = "3.15.1"
 """The version whose form it writes where Keras 3's is asked for, or nothing else will do."""
 BACKEND = "tensorflow"
+_PARTS = ("activation", "initializer", "regularizer", "constraint")
+_NAMES_OF_ITS_OWN = ("RandomFourierFeatures",)
+_HELD = ("layer", "forward_layer", "backward_layer", "cell", "cells")
+"""Under which arguments layers hold others."""
 _DEEPEST = 200
 _MOST_VALUES = 5_000_000
 
@@ -86,10 +90,10 @@ def _refuse_unknown_layers(
 ) -> None:
     unknown = _unknown_layers(config, custom_objects)
     functions = _unknown_functions(config, custom_objects)
-    if unknown or functions:
-        raise ValueError(
-            "\n".join((*_about_layers(unknown, stored_weights() if unknown else {}), *_about_functions(functions)))
-        )
+    parts = _unknown_parts(config, custom_objects)
+    if unknown or functions or parts:
+        layers = _about_layers(unknown, stored_weights() if unknown else {})
+        raise ValueError("\n".join((*layers, *_about_parts(parts), *_about_functions(functions))))
 
 
 def origin_of(config: Any) -> Origin:
@@ -121,6 +125,23 @@ def _about_weights(weights: list[str] | None) -> str:
     return f"; its weights in the file: {', '.join(weights)[:500]}" if weights else ""
 
 
+def _about_parts(parts: list[tuple[str, Any, str]]) -> list[str]:
+    if not parts:
+        return []
+    named = [(kind, _class_of(value), value, layer) for kind, value, layer in parts]
+    names = ", ".join(f"{_short(name)}: ..." for name in dict.fromkeys(name for _, name, _, _ in named))
+    return [
+        f"{len(parts)} unknown function(s) or object(s) in layers:",
+        *(
+            f"  {kind} {name!s:.200} of '{layer!s:.200}'"
+            + (f": {_short(value.get('config'))}" if isinstance(value, Mapping) else "")
+            for kind, name, value, layer in named
+        ),
+        f"If they are your own, pass custom_objects={{{names}}}, open a custom_object_scope, or decorate them with "
+        "register_keras_serializable.",
+    ]
+
+
 def _about_functions(functions: list[tuple[str, str]]) -> list[str]:
     if not functions:
         return []
@@ -138,6 +159,30 @@ def _unknown_layers(config: Any, custom_objects: Any) -> list[tuple[str, str, An
         (layer, find("layer", layer["class_name"], custom_objects)) for layer in _layers_in(config, custom_objects)
     )
     return [(layer["class_name"], _name_in(layer), layer.get("config")) for layer, cls in found if cls is None]
+
+
+def _unknown_parts(config: Any, custom_objects: Any) -> list[tuple[str, Any, str]]:
+    """(kind, name or config, layer name) of each activation, initializer, regularizer and constraint of the library's layers
+    in a model's config that nobody knows."""
+    parts = []
+    for layer in _layers_in(config, custom_objects):
+        inner, cls = layer.get("config"), find("layer", layer["class_name"], custom_objects)
+        if not isinstance(inner, Mapping) or not _is_the_librarys(cls) or layer["class_name"] in _NAMES_OF_ITS_OWN:
+            continue
+        for key, value in inner.items():
+            kind, name = key.rpartition("_")[2], _class_of(value)
+            kinds = ("activation", "layer") if kind == "activation" else (kind,)
+            if kind in _PARTS and isinstance(name, str) and all(find(k, name, custom_objects) is None for k in kinds):
+                parts.append((kind, value, _name_in(layer)))
+    return parts
+
+
+def _is_the_librarys(cls: Any) -> bool:
+    return str(getattr(cls, "__module__", None)).startswith("kerastorch.")
+
+
+def _class_of(value: Any) -> Any:
+    return value.get("class_name") if isinstance(value, Mapping) else value
 
 
 def _unknown_functions(config: Any, custom_objects: Any) -> list[tuple[str, str]]:
@@ -161,10 +206,12 @@ def _layers_in(config: Any, custom_objects: Any) -> Iterator[Mapping[str, Any]]:
     if not isinstance(config, Mapping) or "class_name" not in config:
         return
     yield config
-    if find("layer", config["class_name"], custom_objects) is not None:
+    cls = find("layer", config["class_name"], custom_objects)
+    if cls is not None:
         inner = config.get("config")
         layers = inner.get("layers", ()) if isinstance(inner, Mapping) else inner if isinstance(inner, list) else ()
-        for layer in layers:
+        held = [inner.get(key) for key in _HELD] if isinstance(inner, Mapping) and _is_the_librarys(cls) else []
+        for layer in (*layers, *(x for part in held for x in (part if isinstance(part, list) else [part]))):
             yield from _layers_in(layer, custom_objects)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 
 import h5py
@@ -171,3 +172,38 @@ def test_calls_are_counted_as_each_keras_does(make, tmp_path):
         loaded = keras.models.load_model(tmp_path / file, {"Ready": Ready})
         for got, want in zip(loaded(data), model(data), strict=True):
             torch.testing.assert_close(got, want)
+
+
+def above(w):
+    return w
+
+
+class Stretched(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None, **kwargs):
+        return torch.zeros(shape)
+
+
+class Cell(layers.SimpleRNNCell):
+    pass
+
+
+@pytest.mark.parametrize("file", ["m.h5", "m.keras"])
+def test_all_that_is_unknown_is_told_at_once(wide, file, tmp_path):
+    """With configs, and the shapes of weights, in models and layers within the model as well."""
+    x = keras.Input((3,))
+    y = layers.Dense(3, bias_constraint=above, kernel_initializer=Stretched(), name="first")(x)
+    y = layers.Reshape((1, 2))(wide(y))
+    model = keras.Model(x, layers.RNN([Cell(4, name="cell"), layers.GRUCell(2, activation=above)])(y))
+    model.save(tmp_path / file)
+    own = {"Wide": Wide, "Cell": Cell, "above": above, "Stretched": Stretched}
+    with pytest.raises(ValueError, match="2 unknown layer") as raised:
+        keras.models.load_model(tmp_path / file)
+    for told in (
+        "{'Wide': ..., 'Cell': ...}", "Wide 'wide': ", r"\(\d, \d\)", "Cell 'cell': .*'units': 4", r"3 unknown function\(s\)",
+        "{'Stretched': ..., 'above': ...}", "constraint above of 'first'", "initializer Stretched of 'first': {}",
+        "activation above of 'gru_cell'",
+    ):  # fmt: skip
+        assert re.search(told.replace("{", r"\{").replace("...", r"\.\.\."), str(raised.value)), told
+    assert keras.models.load_model(tmp_path / file, own).count_params() == model.count_params()
+    with pytest.raises(ValueError, match=r"(?s)2 unknown function.*\{'above': \.\.\.\}") as raised:
+        keras.models.load_model(tmp_path / file, {**own, "Cell": layers.SimpleRNNCell, "above": None})

@@ -123,16 +123,17 @@ def inputs_for(fixture, keras3):
     return [tensor(x) for x in inputs] if isinstance(inputs, list) else tensor(inputs)
 
 
-def test_optimizer_state_goes_back_to_keras3(keras3, tmp_path):
+@pytest.mark.parametrize("saved", ["a.keras", "a.h5"])
+def test_optimizer_state_goes_back_to_keras3(saved, keras3, tmp_path):
     """A model trained by Keras 3, through kerastorch and back, goes on training as it would have."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(16, 4)).astype("float32"), rng.normal(size=(16, 2)).astype("float32")
     keras3.utils.set_random_seed(0)
     model = keras3.Sequential([keras3.Input((4,)), keras3.layers.Dense(3, "tanh"), keras3.layers.Dense(2)])
-    model.compile(keras3.optimizers.Adam(0.01), "mse")
+    model.compile(keras3.optimizers.Adam(0.01), "mean_squared_error", metrics=["mae"])
     model.fit(x, y, epochs=3, verbose=0, shuffle=False)
-    model.save(tmp_path / "a.keras")
-    kerastorch.models.load_model(tmp_path / "a.keras").save(tmp_path / "b.keras")
+    model.save(tmp_path / saved)
+    kerastorch.models.load_model(tmp_path / saved).save(tmp_path / "b.keras")
     again = keras3.models.load_model(tmp_path / "b.keras")
     for m in (model, again):
         m.fit(x, y, epochs=2, verbose=0, shuffle=False)

@@ -41,7 +41,7 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
     built = model.get_build_config()
     if built is not None:
         config.setdefault("build_config", plain(built))
-    kept = model._compile_config or {}
+    kept = _training_state(model)
     if include_optimizer and "compile_config" in kept:
         config["compile_config"] = kept["compile_config"]
     metadata = {"keras_version": KERAS3_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
@@ -56,6 +56,24 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
         archive.writestr(_WEIGHTS, weights.getbuffer())
         for name, data in _assets(model).items():
             archive.writestr(name, data)
+
+
+def _training_state(model: Any) -> dict[str, Any]:
+    """What the model's file held of compile() and of the optimizer, as an archive has it; of h5 files, of Keras 3's alone."""
+    kept = model._compile_config or {}
+    text = kept.get("attributes", {}).get("training_config")
+    if text is None or model.load_report is None or model.load_report.origin.generation != 3:
+        return kept
+    config = parse_json(text, "The file's training_config")
+    optimizer = config.pop("optimizer_config", None) if isinstance(config, dict) else None
+    if not isinstance(optimizer, Mapping):
+        return {}
+    config["optimizer"] = {"module": "keras.optimizers", "registered_name": None, **optimizer}
+    stored = kept.get("optimizer_weights", {"attributes": {}, "datasets": {}})
+    names = [x.decode() if isinstance(x, bytes) else x for x in stored["attributes"].get("weight_names", ())]
+    values = [stored["datasets"].get(name) for name in names]
+    state = {f"optimizer/vars/{i}": value for i, value in enumerate(values)}
+    return {"compile_config": config, "state": state if all(value is not None for value in values) else {}}
 
 
 def save_weights(model: Any, filepath: Any) -> None:

@@ -198,7 +198,8 @@ def _unknown_functions(config: Any, custom_objects: Any) -> list[tuple[str, str]
 
 def _name_in(layer: Mapping[str, Any]) -> str:
     inner = layer.get("config")
-    return inner.get("name", "") if isinstance(inner, Mapping) else ""
+    own = inner.get("name") if isinstance(inner, Mapping) else None
+    return own or layer.get("name") or ""
 
 
 def _layers_in(config: Any, custom_objects: Any) -> Iterator[Mapping[str, Any]]:

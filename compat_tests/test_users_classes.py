@@ -211,7 +211,30 @@ def built_otherwise(keras):
     return {"Wide": Wide}, build
 
 
+def blocks(keras):
+    """Layers of many layers, whose configs have no name, used twice, the one made last called first."""
+    layers = keras.layers
+
+    class Block(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.attention = layers.MultiHeadAttention(2, 3)
+            self.feed = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(4)])
+            self.first, self.second = layers.LayerNormalization(), layers.LayerNormalization()
+
+        def call(self, inputs):
+            x = self.first(inputs + self.attention(inputs, inputs))
+            return self.second(x + self.feed(x))
+
+    def build():
+        last, first = Block(), Block()
+        return drawn(keras, (5, 4), first, last)
+
+    return {"Block": Block}, build
+
+
 CASES = {
+    "blocks": (blocks, ("keras",)),
     "subclassed": (subclassed, REAL),
     "subclassed_inside": (subclassed_inside, REAL),
     "built_otherwise": (built_otherwise, REAL),
@@ -252,9 +275,13 @@ def test_what_users_wrote(case, suffix, real, tmp_path):
         same(loaded(real, tmp_path / f"theirs{suffix}", custom).predict(x, verbose=0), want)
     except (NotImplementedError, TypeError, ValueError) as error:
         pytest.skip(f"this Keras does not open its own file: {error}")
-    own, _ = make(kerastorch)
+    own, build_own = make(kerastorch)
     model = loaded(kerastorch, tmp_path / f"theirs{suffix}", own)
     same(model.predict(x, verbose=0), want)
+    original.save_weights(tmp_path / "theirs.weights.h5")
+    made = randomize(build_own(), seed=1)
+    made.load_weights(tmp_path / "theirs.weights.h5")
+    same(made.predict(x, verbose=0), want)
     for back in (".keras", ".h5") if make not in (subclassed, built_otherwise) else (suffix,):
         model.save(tmp_path / f"ours{back}")
         same(loaded(kerastorch, tmp_path / f"ours{back}", own).predict(x, verbose=0), want)

@@ -10,6 +10,7 @@ import io
 import json
 import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -64,7 +65,11 @@ def _training_state(model: Any) -> dict[str, Any]:
     text = kept.get("attributes", {}).get("training_config")
     if text is None or model.load_report is None or model.load_report.origin.generation != 3:
         return kept
-    config = parse_json(text, "The file's training_config")
+    try:
+        config = parse_json(text, "The file's training_config")
+    except ValueError as error:
+        warnings.warn(f"What the file held of compile() is left out: {error}", stacklevel=4)
+        return {}
     optimizer = config.pop("optimizer_config", None) if isinstance(config, dict) else None
     if not isinstance(optimizer, Mapping):
         return {}

@@ -7,7 +7,7 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,7 @@ class _Part(io.RawIOBase):
         self._file, self._name, self._start, self._at = file, name, start, 0
         self._size = file.seek(0, os.SEEK_END) - start if size is None else size
         self._sound: set[int] = set()
+        self._fill: Callable[[Any], int] = file.readinto if hasattr(file, "readinto") else self._fill_by_copy
         head = self._bytes(0, 16)
         if len(head) < 16:
             raise OSError(f"Cannot open {name} as HDF5: it is cut off after {len(head)} bytes.")
@@ -151,15 +152,20 @@ class _Part(io.RawIOBase):
         if place + len(buffer) > self._size:
             buffer = memoryview(buffer)[: max(0, self._size - place)]
         self._file.seek(self._start + place)
-        read = count = self._file.readinto(buffer)
+        read = count = self._fill(buffer)
         while count and read < len(buffer):  # the system reads 2 GiB at most at a time
-            count = self._file.readinto(memoryview(buffer)[read:])
+            count = self._fill(memoryview(buffer)[read:])
             read += count
         # HDF5 reads each of its structures from its first byte on, and this one by its first 4096 bytes, then the rest.
         if bytes(buffer[:4]) == _HEAP and place not in self._sound:
             self._check_heap(place)
         self._at = place + read
         return read
+
+    def _fill_by_copy(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
 
     def _check_heap(self, place: int) -> None:
         heap = self._bytes(place, 16)

@@ -1,5 +1,7 @@
 """Data sets however they are stored, read whole and by pieces, from a path and from bytes."""
 
+import io
+
 import h5py
 import numpy as np
 import pytest
@@ -76,3 +78,19 @@ def test_how_weights_lie_in_memory(source, tmp_path):
     assert _memory(weights["dense"]) == [0, 1]
     model.to(memory_format=torch.contiguous_format)
     assert all(p.is_contiguous() for p in model.parameters() if p.dim() == 4)
+
+
+class OnlyRead:
+    """A file of a user's class, without `readinto`."""
+
+    def __init__(self, path):
+        self._file = io.BytesIO(path.read_bytes())
+        self.read, self.seek, self.tell = self._file.read, self._file.seek, self._file.tell
+
+
+def test_a_file_that_can_only_read_and_seek(tmp_path):
+    model = keras.Sequential([keras.Input((600,)), keras.layers.Dense(600), keras.layers.Dense(3)])
+    model.save(tmp_path / "m.h5")
+    loaded = keras.models.load_model(OnlyRead(tmp_path / "m.h5"))
+    for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)

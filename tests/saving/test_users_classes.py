@@ -235,3 +235,34 @@ def test_a_users_model_in_h5_is_made_in_code(tmp_path):
     made(X)
     made.load_weights(tmp_path / "m.h5")
     np.testing.assert_array_equal(made(X).detach(), net(X).detach())
+
+
+class Settings(layers.Layer):
+    """Its config holds a dict that looks like half of a description."""
+
+    def __init__(self, settings=None, **kwargs):
+        super().__init__(**kwargs)
+        self.settings = settings
+
+    def call(self, inputs):
+        return inputs * self.settings["config"]["factor"]
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_a_config_within_a_config_that_describes_nothing(suffix, tmp_path):
+    x = keras.Input((4,))
+    model = keras.Model(x, Settings({"config": {"factor": 3}})(x))
+    model.save(tmp_path / f"m.{suffix}")
+    loaded = keras.models.load_model(tmp_path / f"m.{suffix}", custom_objects={"Settings": Settings}, device="cpu")
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), 3 * X)
+
+
+def test_damaged_text_on_compile_stops_no_writing(tmp_path):
+    keras.Sequential([keras.Input((4,)), layers.Dense(2)]).save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file.attrs["training_config"], file.attrs["keras_version"] = "{cut off", "3.0.0"
+    model = keras.models.load_model(tmp_path / "m.h5", device="cpu")
+    with pytest.warns(UserWarning, match="compile.. is left out"):
+        model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras", device="cpu")
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))

@@ -116,7 +116,7 @@ def is_stack(layer: Mapping[str, Any]) -> bool:
     a drawn model begin with an Input."""
     layers = layer["config"].get("layers") if "output_layers" not in layer["config"] else None
     first = layers[0] if isinstance(layers, list) and layers else None
-    return layer["class_name"] == "Sequential" or (
+    return layer.get("class_name") == "Sequential" or (
         isinstance(first, Mapping) and first.get("class_name") == "InputLayer"
     )
 

@@ -15,7 +15,7 @@ from kerastorch.saving.dialects.keras1_arguments import merging
 from kerastorch.saving.dialects.operations import is_operation, read_operation
 from kerastorch.saving.origin import Origin
 
-__all__ = ["MERGING", "calls_by_keyword", "canonical", "has_masks", "merging_masks"]
+__all__ = ["MERGING", "RECURRENT", "calls_by_keyword", "canonical", "has_masks", "merging_masks"]
 
 MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that merge inputs, and their masks in another way than tf.keras's."""

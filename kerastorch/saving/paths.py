@@ -159,8 +159,9 @@ def load_by_path(model: Any, stored: Mapping[str, Any], skip_mismatch: bool, rep
 
     ValueError, listing them all, for layers whose weights the file lacks or has in other shapes, unless `skip_mismatch`.
     """
-    stores = _own_stores(model, stored)
-    pairs = _matched(model, stored, {id(layer): found for layer, found in stores}, skip_mismatch, report)
+    layers = list(weighted_layers(model, stored))
+    stores = _own_stores(layers, stored)
+    pairs = _matched(model, layers, stored, {id(layer): found for layer, found in stores}, skip_mismatch, report)
     assign_all(pairs, report)
     for layer, found in stores:
         if found or not layer._saved_variables():
@@ -168,15 +169,15 @@ def load_by_path(model: Any, stored: Mapping[str, Any], skip_mismatch: bool, rep
     return report
 
 
-def _own_stores(model: Any, stored: Mapping[str, Any]) -> list[tuple[Any, dict[str, tuple[str, Any]]]]:
+def _own_stores(
+    layers: list[tuple[str, Any]], stored: Mapping[str, Any]
+) -> list[tuple[Any, dict[str, tuple[str, Any]]]]:
     """The layers that read their weights themselves, each with what is stored for it: key -> (path, data)."""
     by_folder: dict[str, dict[str, tuple[str, Any]]] = {}
     for path, data in stored.items():
         folder, _, key = path.rpartition("/")
         by_folder.setdefault(_normal(folder), {})[key] = (path, data)
-    return [
-        (x, by_folder.get(_normal(f"{at}vars"), {})) for at, x in weighted_layers(model, stored) if x._loads_itself()
-    ]
+    return [(x, by_folder.get(_normal(f"{at}vars"), {})) for at, x in layers if x._loads_itself()]
 
 
 def _load_itself(layer: Any, found: dict[str, tuple[str, Any]], skip_mismatch: bool, report: LoadReport) -> None:
@@ -192,7 +193,12 @@ def _load_itself(layer: Any, found: dict[str, tuple[str, Any]], skip_mismatch: b
 
 
 def _matched(
-    model: Any, stored: Mapping[str, Any], own_ways: Mapping[int, Any], skip_mismatch: bool, report: LoadReport
+    model: Any,
+    layers: list[tuple[str, Any]],
+    stored: Mapping[str, Any],
+    own_ways: Mapping[int, Any],
+    skip_mismatch: bool,
+    report: LoadReport,
 ) -> list[Pair]:
     """The weights and their values, but for those of layers that read them themselves."""
     known = {_normal(path): (path, data) for path, data in stored.items()}
@@ -200,7 +206,7 @@ def _matched(
     failed: list[tuple[str, dict[str, Variable]]] = []
     unbuilt: list[str] = []
     used = {_normal(path) for found in own_ways.values() for path, _ in found.values()}
-    for path, layer in weighted_layers(model, stored):
+    for path, layer in layers:
         own = layer._saved_variables()
         if own_ways.get(id(layer)):
             continue

@@ -108,6 +108,7 @@ def cases() -> list[Case]:
     return [
         conv(8, 32, 16, 32),
         conv(16, 56, 64, 64),
+        conv(1, 7, 512, 512),
         *(norm(*sizes, contiguous) for contiguous in (False, True) for sizes in ((8, 32, 16), (16, 56, 64))),
         *(recurrent(kind, *sizes) for kind in ("LSTM", "GRU") for sizes in ((8, 16, 8, 16), (32, 50, 64, 128))),
         *(attention(*sizes) for sizes in ((1, 16, 64, 4), (8, 64, 128, 8))),

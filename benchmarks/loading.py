@@ -1,4 +1,5 @@
-"""`python -m benchmarks.loading`: `load_model` of 100 MB h5 files, against reading their data sets with h5py; peak memory.
+"""`python -m benchmarks.loading [FILE ...]`: `load_model` of h5 files, by default two of 100 MB that it makes, against reading
+their data sets with h5py; peak memory.
 
 Each figure comes from a process of its own, as what is freed or kept of an earlier load would count in a later one.
 """
@@ -66,21 +67,27 @@ def _many_layers(keras: Any) -> Any:
     return keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
 
 
-def main() -> None:
+def main(files: list[str]) -> None:
     """Prints a line for each file."""
     import kerastorch
 
-    for name, build in (("3 layers", _few_layers), ("some 170 layers", _many_layers)):
+    for file in files:
+        _time(Path(file), file)
+    for name, build in () if files else (("3 layers", _few_layers), ("some 170 layers", _many_layers)):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.h5"
             build(kerastorch).save(path)
-            runs = [json.loads(_run(path)) for _ in range(7)]
-            read, load, peak = (statistics.median(column) for column in zip(*runs, strict=True))
-            ratio = statistics.median(run[1] / run[0] for run in runs)
-            print(
-                f"load_model, {path.stat().st_size / 1e6:.0f} MB in {name}: reading {read * 1e3:.0f} ms, load_model "
-                f"{load * 1e3:.0f} ms, {ratio:.2f} times; peak memory {peak:.2f} times the weights"
-            )
+            _time(path, name)
+
+
+def _time(path: Path, name: str) -> None:
+    runs = [json.loads(_run(path)) for _ in range(7)]
+    read, load, peak = (statistics.median(column) for column in zip(*runs, strict=True))
+    ratio = statistics.median(run[1] / run[0] for run in runs)
+    print(
+        f"load_model, {path.stat().st_size / 1e6:.0f} MB in {name}: reading {read * 1e3:.0f} ms, load_model "
+        f"{load * 1e3:.0f} ms, {ratio:.2f} times; peak memory {peak:.2f} times the weights"
+    )
 
 
 def _run(path: Path) -> str:
@@ -88,4 +95,4 @@ def _run(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # `tf.keras` within tf_keras is then tf_keras itself
 
@@ -34,8 +36,13 @@ def real(request):
 
 
 @pytest.fixture(autouse=True)
-def fresh_names():
+def from_the_beginning():
+    """Names, and every library's random numbers: a test that fails once, fails again."""
     kerastorch.backend.clear_session()
+    kerastorch.config.set_random_seed(0)
+    for found in (sys.modules.get(name) for name in ("tf_keras", "keras")):
+        if found is not None:
+            found.utils.set_random_seed(0)
 
 
 def random_inputs(model, batch=3, seed=0):

@@ -1,4 +1,4 @@
-# make demo | test | check | bench | corpus | format | clean
+# make demo | test | test-gpu | check | bench | corpus | format | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 INSTALLED := $(VENV)/.installed
 COMPAT := $(VENV)/.compat
 
-.PHONY: demo test check bench corpus format clean
+.PHONY: demo test test-gpu check bench corpus format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py
@@ -15,6 +15,11 @@ demo: $(INSTALLED)
 test: check $(COMPAT)
 	$(BIN)/python -m pytest tests
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest compat_tests
+
+# What the fixtures and the recorded functions ask, on a GPU; `make test` keeps to the CPU.
+test-gpu: $(INSTALLED)
+	$(BIN)/python -m pytest --device cuda tests/test_device.py tests/layers/test_fixtures.py tests/layers/test_every_layer.py \
+		tests/ops tests/saving/test_archive.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

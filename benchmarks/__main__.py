@@ -1,4 +1,5 @@
-"""`python -m benchmarks`: every benchmark, on one thread, ratios against hand-written torch; a table at the end."""
+"""`python -m benchmarks`: every benchmark, on the GPU where there is one (CUDA_VISIBLE_DEVICES= hides it) and else on one
+thread of the CPU; ratios against hand-written torch; a table at the end."""
 
 from __future__ import annotations
 
@@ -94,14 +95,15 @@ def real_kerases() -> dict[str, Any]:
 
 def one_call(kerases: dict[str, Any]) -> None:
     """`model(x)` on a batch of one, without gradients."""
-    hand = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1), nn.Sigmoid()).eval()
-    model, x = small(kerastorch), torch.rand(1, 2)
+    device = kerastorch.get_device()
+    hand = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1), nn.Sigmoid()).to(device).eval()
+    model, x = small(kerastorch), torch.rand(1, 2, device=device)
     runs = {BASE: lambda: hand(x), "kerastorch": lambda: model(x)}
     plain = model.to_torch()
     runs["kerastorch, to_torch()"] = lambda: plain(x)
     for name, keras in kerases.items():
         other = small(keras)
-        data = x if name == "keras" else x.numpy()
+        data = x if name == "keras" else x.cpu().numpy()
         runs[name] = lambda other=other, data=data: other(data)
     with torch.no_grad():
         report("model(x), two Dense layers, a batch of one", compare(runs))
@@ -110,12 +112,14 @@ def one_call(kerases: dict[str, Any]) -> None:
 def predictions(kerases: dict[str, Any]) -> None:
     """`predict` of a convnet on 64 pictures, against a loop over batches in torch."""
     x = np.random.default_rng(0).normal(size=(64, 64, 64, 3)).astype("float32")
-    hand, model = HandWritten().eval(), convnet(kerastorch)
+    device = kerastorch.get_device()
+    hand, model = HandWritten().to(device).eval(), convnet(kerastorch)
 
     def loop() -> np.ndarray:
         with torch.inference_mode():
             pictures = torch.from_numpy(x).permute(0, 3, 1, 2)
-            return np.concatenate([hand(pictures[i : i + 32].contiguous()).numpy() for i in range(0, len(x), 32)])
+            batches = (pictures[i : i + 32].to(device).contiguous() for i in range(0, len(x), 32))
+            return np.concatenate([hand(batch).cpu().numpy() for batch in batches])
 
     runs: dict[str, Any] = {BASE: loop, "kerastorch": lambda: model.predict(x, verbose=0)}
     for name, keras in kerases.items():
@@ -143,4 +147,6 @@ if __name__ == "__main__":
     predictions(kerases)
     layers(kerases)
     imports()
-    print(f"\n{platform.machine()}, {os.cpu_count()} cores, one thread; torch {torch.__version__}\n\n{table()}")
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    machine = f"{platform.machine()}{gpu}, {os.cpu_count()} cores, one thread; torch {torch.__version__}"
+    print(f"\n{machine}\n\n{table()}")

@@ -132,7 +132,7 @@ def torch_run(model: Any, x: torch.Tensor, backward: bool) -> Callable[[], None]
 def real_run(name: str, model: Any, x: np.ndarray, backward: bool) -> Callable[[], None]:
     """The same of a model of the real Kerases: Keras 3 on torch, tf_keras on TensorFlow."""
     if name == "keras":
-        data = torch.from_numpy(x)
+        data = torch.from_numpy(x).to(kerastorch.get_device())
 
         def run() -> None:
             with torch.set_grad_enabled(backward):
@@ -165,11 +165,12 @@ def layers(kerases: dict[str, Any], rounds: int = 11) -> None:
         for name, keras in {"kerastorch": kerastorch, **kerases}.items():
             inputs = keras.Input(case.shape[1:])
             built[name] = keras.Model(inputs, case.layer(keras, inputs))
-        given = torch.from_numpy(x)
+        given = torch.from_numpy(x).to(kerastorch.get_device())
+        hand = case.hand.to(given.device)
         first = given.permute(0, 3, 1, 2) if pictures else given
         first = first.contiguous() if case.contiguous else first
         for backward in (False, True):
-            runs = {BASE: torch_run(case.hand, first, backward)}
+            runs = {BASE: torch_run(hand, first, backward)}
             for name, model in built.items():
                 ours = name == "kerastorch"
                 runs[name] = torch_run(model, given, backward) if ours else real_run(name, model, x, backward)

@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+import torch
+
 __all__ = ["BASE", "compare", "report", "table"]
 
 BASE = "hand-written torch"
@@ -14,22 +16,31 @@ _reported: dict[str, dict[str, float]] = {}
 
 
 def compare(candidates: dict[str, Callable[[], object]], rounds: int = 25, seconds: float = 0.02) -> dict[str, float]:
-    """The median time of one call of each candidate, in seconds; rounds of all candidates in turn."""
+    """The median time of one call of each candidate, in seconds, a GPU's work included; rounds of all candidates in turn."""
     counts = {}
     for name, run in candidates.items():
         for _ in range(3):
             run()
-        start = time.perf_counter()
-        run()
-        counts[name] = max(1, int(seconds / max(time.perf_counter() - start, 1e-7)))
+        counts[name] = max(1, int(seconds / max(_seconds(run, 1), 1e-7)))
     samples: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, run in candidates.items():
-            start = time.perf_counter()
-            for _ in range(counts[name]):
-                run()
-            samples[name].append((time.perf_counter() - start) / counts[name])
+            samples[name].append(_seconds(run, counts[name]) / counts[name])
     return {name: statistics.median(times) for name, times in samples.items()}
+
+
+def _seconds(run: Callable[[], object], count: int) -> float:
+    _wait()
+    start = time.perf_counter()
+    for _ in range(count):
+        run()
+    _wait()
+    return time.perf_counter() - start
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def report(title: str, times: dict[str, float]) -> None:

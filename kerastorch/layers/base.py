@@ -27,9 +27,9 @@ from kerastorch.layers.history import NODE_PARTS, HistoryMixin
 from kerastorch.layers.input_spec import InputSpec, check_inputs
 from kerastorch.layers.phase import PhaseMixin, phase
 from kerastorch.layers.stored import StoredMixin
-from kerastorch.layers.structures import real_tensors, shape_map, shape_of, tracer_in
+from kerastorch.layers.structures import on_device, real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
-from kerastorch.layers.tracking import layers_in, settle, tracked
+from kerastorch.layers.tracking import layers_in, settle, to_default_device, tracked
 from kerastorch.layers.weights import WeightsMixin
 from kerastorch.registry import Configurable
 from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
@@ -290,6 +290,9 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         return pytree.tree_map(lambda x: x.value if isinstance(x, Variable) else x, outputs)
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        device = None if torch.compiler.is_compiling() else self._own_device()
+        if device is not None and (kwargs or [getattr(x, "device", None) for x in args] != [device]):
+            args, kwargs = on_device(args, device), on_device(kwargs, device)
         args, kwargs = self._cast(args), self._cast(kwargs)
         if not self.built:
             return self._first_call(args, kwargs)
@@ -390,6 +393,8 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
             object.__setattr__(self, name, value)
             return
         if isinstance(value, nn.Module) and "training" in self.__dict__:
+            if not isinstance(value, Layer):
+                to_default_device(value)
             self._adopt(value)
         super().__setattr__(name, value)
 
@@ -432,7 +437,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
 
     def __getstate__(self) -> dict[str, Any]:
         # The calls belong to the models that made them; a copy of a layer starts with none.
-        return {**self.__dict__, "inbound_nodes": [], "_losses": []}
+        return {**self.__dict__, "inbound_nodes": [], "_losses": [], "_first_tensor": None}
 
     def __deepcopy__(self, memo: dict) -> Any:
         new = type(self).__new__(type(self))

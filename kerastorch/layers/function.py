@@ -14,7 +14,6 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
-from kerastorch.config import get_device
 from kerastorch.graph import snake_case
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.base import Layer
@@ -56,6 +55,8 @@ class FunctionLayer(Layer):
         return self._run(args, kwargs)
 
     def _run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if any(isinstance(x, fx.Proxy) for x in pytree.tree_leaves((args, kwargs))):
+            args, kwargs = self._with_kept_constants(args, kwargs)
         first = next((x for x in pytree.tree_leaves((args, kwargs)) if is_tensor(x)), None)
         with keeping(self._keep):
             if first is None:
@@ -73,7 +74,7 @@ class FunctionLayer(Layer):
         key = (array.shape, array.tobytes(), str(array.dtype), dtype)
         if key not in self._constants:
             with _disable_current_modes():
-                tensor = torch.tensor(array, dtype=dtype, device=get_device())
+                tensor = torch.tensor(array, dtype=dtype, device=self._device())
             self._constants[key] = f"constant_{len(self._constants)}"
             self.register_buffer(self._constants[key], tensor, persistent=False)
         kept = getattr(self, self._constants[key])
@@ -81,10 +82,21 @@ class FunctionLayer(Layer):
             describe(kept, array.shape, dtype)
         return kept
 
+    def _with_kept_constants(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        from torch._subclasses.fake_tensor import FakeTensor
+
+        def kept(x: Any) -> Any:
+            if not isinstance(x, torch.Tensor) or isinstance(x, (nn.Parameter, FakeTensor, fx.Proxy)):
+                return x
+            return self._keep(x.tolist(), x.dtype)
+
+        return pytree.tree_map(kept, (args, kwargs))
+
     def _cast(self, structure: Any) -> Any:
         return structure
 
     def _infer(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = self._with_kept_constants(args, kwargs)
         outputs = self.call(*args, **kwargs)
         if isinstance(outputs, list):
             return [x if isinstance(x, torch.Tensor) else Numbers(x) for x in outputs]
@@ -145,16 +157,6 @@ class TorchFunction(FunctionLayer):
         if self._is_method:
             return getattr(args[0], self.function.__name__)(*args[1:], **kwargs)
         return self.function(*args, **kwargs)
-
-    def _with_kept_constants(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        from torch._subclasses.fake_tensor import FakeTensor
-
-        def kept(x: Any) -> Any:
-            if not isinstance(x, torch.Tensor) or isinstance(x, (nn.Parameter, FakeTensor, fx.Proxy)):
-                return x
-            return self._keep(x.tolist(), x.dtype)
-
-        return pytree.tree_map(kept, (args, kwargs))
 
     def _infer(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = self._with_kept_constants(args, kwargs)

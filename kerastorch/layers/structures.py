@@ -10,7 +10,7 @@ import torch
 from torch import fx
 from torch.utils import _pytree as pytree
 
-__all__ = ["real_tensors", "shape_map", "shape_of", "tracer_in"]
+__all__ = ["on_device", "real_tensors", "shape_map", "shape_of", "tracer_in"]
 
 
 def shape_of(structure: Any) -> Any:
@@ -37,6 +37,22 @@ def real_tensors(structure: Any) -> list[torch.Tensor]:
     if isinstance(structure, torch.Tensor):
         return [structure]
     return [x for x in pytree.tree_leaves(structure) if isinstance(x, torch.Tensor)]
+
+
+def on_device(structure: Any, device: torch.device) -> Any:
+    """The structure with its tensors, and their masks, on the device; of the meta device nothing is moved."""
+    if isinstance(structure, torch.Tensor):
+        if structure.device == device or "meta" in (structure.device.type, device.type):
+            return structure
+        moved = structure.to(device)
+        if (mask := getattr(structure, "_keras_mask", None)) is not None:
+            moved._keras_mask = on_device(mask, device)  # type: ignore[attr-defined]
+        return moved
+    if isinstance(structure, (list, tuple)) and not hasattr(structure, "_fields"):
+        return type(structure)(on_device(x, device) for x in structure)
+    if isinstance(structure, dict):
+        return {key: on_device(x, device) for key, x in structure.items()}
+    return structure
 
 
 def tracer_in(structure: Any) -> Any:

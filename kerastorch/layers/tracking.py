@@ -1,4 +1,5 @@
-"""Layers that a user keeps in lists, tuples and dicts: torch registers modules only, Keras finds them all."""
+"""What becomes part of a layer. Layers that a user keeps in lists, tuples and dicts: torch registers modules only, Keras finds
+them all."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["TrackedList", "layers_in", "settle", "tracked"]
+from kerastorch.config import get_device
+
+__all__ = ["TrackedList", "layers_in", "settle", "to_default_device", "tracked"]
 
 
 def layers_in(structure: Any, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -36,6 +39,13 @@ def settle(layer: nn.Module) -> None:
     for name, child in layer._modules.items():
         if isinstance(child, TrackedList) and child and all(isinstance(x, nn.Module) for x in child):
             layer._modules[name] = nn.ModuleList(child)
+
+
+def to_default_device(module: nn.Module) -> None:
+    """Puts a torch module that becomes part of a layer onto the GPU, if the layer's weights are made there, as Keras 3 does."""
+    device = get_device()
+    if device.type not in ("cpu", "meta") and any(x.is_cpu for x in (*module.parameters(), *module.buffers())):
+        module._apply(lambda x: x.to(device) if x.is_cpu else x)
 
 
 class TrackedList(list, nn.Module):

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from kerastorch.config import get_device
+from kerastorch.layers.dtypes import structure_version
 from kerastorch.variables import Variable
 
 __all__ = ["WeightsMixin", "raw_modules"]
@@ -194,10 +195,28 @@ class WeightsMixin:
             layer._losses[:] = [loss for loss in layer._losses if not isinstance(loss, torch.Tensor)]
 
     def _device(self) -> torch.device:
-        """The device of the first weight, or the one on which new weights are made."""
-        for tensor in (*self.parameters(), *self.buffers()):  # type: ignore[attr-defined]
-            return tensor.device
-        return get_device()
+        """The device on which the layer computes: its weights', or the one on which new weights are made."""
+        return self._own_device() or get_device()
+
+    def _own_device(self) -> torch.device | None:
+        """The device of the first parameter, or else buffer; None where there is none, or it is still without a value.
+        As it is asked at every call, where that tensor is held is sought only once."""
+        found = self.__dict__.get("_first_tensor")
+        if found is None or found[0] != structure_version[0]:
+            found = self.__dict__["_first_tensor"] = structure_version[0], *_first_tensor(self)  # type: ignore[arg-type]
+        _, module, held, key = found
+        tensor = module.__dict__[held].get(key)
+        return None if tensor is None or tensor.is_meta else tensor.device
+
+
+def _first_tensor(module: nn.Module) -> tuple[nn.Module, str, str]:
+    """Where the first parameter, or else buffer, in a module is held: by which module, in which of its dicts, and its key."""
+    for held in ("_parameters", "_buffers"):
+        for owner in module.modules():
+            for key, tensor in owner.__dict__[held].items():
+                if tensor is not None:
+                    return owner, held, key
+    return module, "_parameters", ""
 
 
 def _unique(variables: list[Variable]) -> list[Variable]:

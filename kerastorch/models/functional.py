@@ -16,6 +16,7 @@ from kerastorch.layers.base import Layer, structure_version
 from kerastorch.layers.core import Input, InputLayer
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.layers.phase import phase
+from kerastorch.layers.structures import on_device
 from kerastorch.lowering import lower
 from kerastorch.models.graph_config import graph_config, graph_from_config
 from kerastorch.models.model import Model
@@ -57,7 +58,7 @@ class Functional(Model):
         self._structure_in, self._structure_out = inputs, outputs
         self._graph = sort_graph(tensors_in(inputs), tensors_in(outputs))
         self._run: Callable[..., Any] | None = None
-        self._run_version = -1
+        self._run_version, self._plain_is_cpu = -1, True
         self._modules.clear()
         for layer in self._graph.layers:
             self.add_module(self._module_key(layer), layer)
@@ -74,6 +75,7 @@ class Functional(Model):
             and self._run_version == structure_version[0]
             and inputs.dtype is self._plain_dtype
             and inputs.shape[1:] == self._plain_shape
+            and inputs.is_cpu is self._plain_is_cpu
             and not self._forward_hooks
             and not self._forward_pre_hooks
         ):
@@ -97,6 +99,8 @@ class Functional(Model):
         if mask is not None or any(hasattr(x, "_keras_mask") for x in tensors):
             return self._run_layers(tensors, mask)
         self._prepare()
+        if self._plain_dtype is not None and tensors[0].is_cpu is not self._plain_is_cpu:
+            self._plain_is_cpu = tensors[0].is_cpu  # the weights have gone elsewhere since
         if not self._lowered.has_extras and not self._adds_losses:
             return self._run(*tensors)  # type: ignore[misc]
         self._clear_losses()
@@ -137,6 +141,7 @@ class Functional(Model):
         self._plain_shape = torch.Size(first.shape[1:]) if plain and first is not None else None  # type: ignore[arg-type]
         if plain and first is not None and first.shape[0] is not None:
             self._plain_dtype = None
+        self._plain_is_cpu = self._device().type == "cpu"
         self._run_version = structure_version[0]
 
     # torch.compile runs the lowering instead of tracing it. torch.compiler.assume_constant_result sets this mark, but
@@ -233,6 +238,7 @@ class Functional(Model):
     def _standardize(self, inputs: Any) -> list[torch.Tensor]:
         """The inputs as tensors of the expected dtypes; ValueError where a shape does not fit."""
         tensors = []
+        device = None if torch.compiler.is_compiling() else self._own_device()
         for own, value in zip(self._graph.inputs, self._match_inputs(inputs), strict=True):
             if own.dtype == "string":
                 tensors.append(self._strings(own, value))
@@ -245,6 +251,8 @@ class Functional(Model):
                         f"Model \"{self.name}\": input '{own.name}' must hold numbers, got an array of dtype {array.dtype}."
                     )
                 value = torch.as_tensor(array, device=self._device())
+            elif device is not None:
+                value = on_device(value, device)
             if value.dtype is not dtype:
                 mask = getattr(value, "_keras_mask", None)
                 value = value.to(dtype)

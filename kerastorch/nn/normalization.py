@@ -53,10 +53,11 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         training: instead of the module's own phase."""
         self._check_input_dim(input)
         training = self.training if training is None else training
+        weight = self.weight
+        if weight is None and self.bias is not None and input.is_cuda:
+            weight = torch.ones_like(self.bias)  # without one, torch's CUDA kernel has no gradient for the bias
         if not training:
-            return F.batch_norm(
-                input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
-            )
+            return F.batch_norm(input, self.running_mean, self.running_var, weight, self.bias, False, 0.0, self.eps)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         if weights is not None:
@@ -67,7 +68,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         # torch averages var * n / (n - 1): a copy of the running variance goes to that scale, and comes back.
         bessel = 1.0 if self.unbiased else count / (count - 1)
         variance = self.running_var * bessel
-        output = F.batch_norm(input, self.running_mean, variance, self.weight, self.bias, True, self.momentum, self.eps)
+        output = F.batch_norm(input, self.running_mean, variance, weight, self.bias, True, self.momentum, self.eps)
         self.running_var.copy_(variance / bessel)
         return output
 

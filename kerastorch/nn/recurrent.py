@@ -14,6 +14,11 @@ from kerastorch.nn.steps import take_steps
 __all__ = ["GRU", "LSTM", "Sequence", "SimpleRNN"]
 
 
+def _keeps_all(x: torch.Tensor, training: bool) -> bool:
+    """Whether a kernel keeps what its gradient needs, which cuDNN's does in training only. (It drops nothing here.)"""
+    return training or (x.is_cuda and torch.is_grad_enabled())
+
+
 class Sequence(RecurrentCell):
     """Takes a cell's step over time: (batch, time, input) -> (batch, hidden), or (batch, time, hidden).
 
@@ -91,13 +96,15 @@ class Sequence(RecurrentCell):
         """Puts the weights into one piece of memory, as cuDNN wants them; else it would copy them at every call."""
         if self._flat:
             return
-        self._flat = True
         own = [w for w in (self.weight_ih, self.weight_hh, self.bias) if w is not None]
         if any(w.untyped_storage().nbytes() != w.numel() * w.element_size() for w in own):
+            self._flat = True
             return  # they belong to another's piece already
         with torch.no_grad():
             second = self.bias.numel() if self.bias is not None and self.bias.dim() == 1 else 0
             flat = torch.zeros(sum(w.numel() for w in own) + second, device=own[0].device, dtype=own[0].dtype)
+            if type(flat) is not torch.Tensor:
+                return  # a fake one, on which shapes are found: the weights must not move there
             start = 0
             for w in own:
                 piece = flat[start : start + w.numel()].view_as(w)
@@ -105,6 +112,7 @@ class Sequence(RecurrentCell):
                 w.data = piece
                 start += w.numel()
             self._zeros = flat[start:] if second else None
+            self._flat = True
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Sequence:
         self._flat, self._zeros = False, None
@@ -224,6 +232,7 @@ class SimpleRNN(Sequence, SimpleRNNCell):
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.rnn_tanh or torch.rnn_relu."""
         function = torch.rnn_tanh if self.activation == "tanh" else torch.rnn_relu
+        training = _keeps_all(x, training)
         return function(
             x, states[0], self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first
         )
@@ -243,6 +252,7 @@ class LSTM(Sequence, LSTMCell):
 
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.lstm."""
+        training = _keeps_all(x, training)
         return torch.lstm(x, states, self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first)
 
     def kernel_until(self, x: torch.Tensor, states: Tensors, idle: torch.Tensor, training: bool) -> Tensors:
@@ -254,6 +264,7 @@ class LSTM(Sequence, LSTMCell):
         pieces = torch.cat([w.flatten() for w in weights]).split([w.numel() for w in weights])
         weights = [piece.view_as(w) for piece, w in zip(pieces, weights, strict=True)]
         x = torch.cat([x, idle.unsqueeze(-1).to(x.dtype)], -1)
+        training = _keeps_all(x, training)
         outputs, _, c = torch.lstm(x, states, weights, self.bias is not None, 1, 0.0, training, False, True)
         return outputs, c
 
@@ -267,6 +278,7 @@ class GRU(Sequence, GRUCell):
 
     def kernel(self, x: torch.Tensor, states: Tensors, training: bool, batch_first: bool) -> Tensors:
         """torch.gru."""
+        training = _keeps_all(x, training)
         return torch.gru(
             x, states[0], self.kernel_weights(), self.bias is not None, 1, 0.0, training, False, batch_first
         )

@@ -45,8 +45,8 @@ def take_steps(
             held, shown = one(held, now)
             return tuple(x.clone() for x in held), shown.clone()
 
-        held, outputs = scan(apart, tuple(x.clone() for x in (output, *states)), over, dim=1)
-        return (outputs if every else held[0]), held[1:]
+        held, outputs = scan(apart, tuple(x.clone() for x in (output, *states)), tuple(x.transpose(0, 1) for x in over))
+        return (outputs.transpose(0, 1) if every else held[0]), held[1:]
     held, kept = (output, *states), []
     for now in zip(*(x.unbind(1) for x in over), strict=True):
         held, shown = one(held, now)

@@ -232,8 +232,13 @@ def _fakes(node: fx.Node, modules: Any) -> tuple[Any, Any]:
             node.meta["fakes"] = tuple(_run_faked(node, run, modules) for run in range(2))
         else:
             made = ([size if n is None else n for n in shape] for size in _SIZES)
-            node.meta["fakes"] = tuple(torch.empty(shape, dtype=dtype) for shape in made)
+            node.meta["fakes"] = tuple(torch.empty(shape, dtype=dtype, device=_device_of(modules)) for shape in made)
     return node.meta["fakes"]
+
+
+def _device_of(modules: Any) -> torch.device:
+    held = (x for module in modules.values() for x in (*module._parameters.values(), *module._buffers.values()))
+    return next((x.device for x in held if x is not None and not x.is_meta), get_device())
 
 
 def _run_faked(node: fx.Node, run: int, modules: Any) -> Any:

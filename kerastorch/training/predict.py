@@ -26,7 +26,7 @@ def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int
     done = 0
     with phase(model, False), torch.inference_mode():
         for done, batch in enumerate(batches, 1):
-            collected.append(model(_to_device(batch, model)))
+            collected.append(pytree.tree_map(_numpy, model(_to_device(batch, model))))  # a GPU need not hold them all
             bar.update(done)
     if not collected:
         raise ValueError("predict: the data holds no batch. Give at least one sample (a generator may be used up).")
@@ -34,7 +34,7 @@ def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int
         bar.update(done, finalize=True)
     leaves, structure = pytree.tree_flatten(collected[0])
     columns = [[pytree.tree_leaves(outputs)[i] for outputs in collected] for i in range(len(leaves))]
-    return pytree.tree_unflatten([np.concatenate([_numpy(x) for x in column]) for column in columns], structure)
+    return pytree.tree_unflatten([np.concatenate(column) for column in columns], structure)
 
 
 def predict_on_batch(model: Any, x: Any) -> Any:

@@ -56,7 +56,7 @@ class _Case:
         return model_around(layer, self.arrays, self.call)
 
     def tensors(self, dtype: torch.dtype) -> Any:
-        found = [torch.tensor(x) for x in self.arrays]
+        found = [torch.tensor(x, device=keras.get_device()) for x in self.arrays]
         found = [x.to(dtype) if x.is_floating_point() else x for x in found]
         return found if len(found) > 1 else found[0]
 
@@ -205,7 +205,7 @@ def _train(case: _Case) -> None:
 
 
 def _autocast(case: _Case) -> None:
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(keras.get_device().type, torch.bfloat16):
         _same(case.run(case.model), case.outputs, BFLOAT16_TOLERANCE)
 
 

@@ -33,7 +33,7 @@ def layer_of(case: Case) -> Any:
 @pytest.mark.parametrize("case", CASES)
 def test_compiled_as_one_graph(case: Case) -> None:
     model, arrays = drawn(layer_of(case), case, open_batch=False)
-    tensors = [torch.tensor(x) for x in arrays]
+    tensors = [torch.tensor(x, device=keras.get_device()) for x in arrays]
     torch._dynamo.reset()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(tensors), model(tensors))
@@ -42,7 +42,7 @@ def test_compiled_as_one_graph(case: Case) -> None:
 @pytest.mark.parametrize("case", [c for c in CASES if c.values[0].name.startswith("image.")])
 def test_written_as_plain_torch(case: Case) -> None:
     model, arrays = drawn(layer_of(case), case, open_batch=False)
-    tensors = [torch.tensor(x) for x in arrays]
+    tensors = [torch.tensor(x, device=keras.get_device()) for x in arrays]
     torch.testing.assert_close(model.to_torch()(*tensors), model(tensors))
 
 

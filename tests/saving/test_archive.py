@@ -86,7 +86,7 @@ def test_bfloat16_as_keras3_writes_it(tmp_path):
     model.load_weights(tmp_path / "w.weights.h5")
     for weight, value in zip(model.weights, values, strict=True):
         assert weight.dtype == "bfloat16"
-        torch.testing.assert_close(weight.value.detach(), value.bfloat16())
+        torch.testing.assert_close(weight.value.detach().cpu(), value.bfloat16())
 
 
 def keras3_dense(**arguments):

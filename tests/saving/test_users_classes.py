@@ -118,9 +118,9 @@ def test_a_layer_is_built_as_it_says(tmp_path):
 
 
 class Holder(layers.Layer):
-    def __init__(self, **kwargs):
+    def __init__(self, inner=None, **kwargs):
         super().__init__(**kwargs)
-        self.inner = layers.LSTM(3)
+        self.inner = inner or layers.LSTM(3)
 
     def call(self, inputs):
         return self.inner(inputs)
@@ -134,6 +134,24 @@ def test_a_network_that_was_built_on_fake_tensors_keeps_none():
     y = model(data)
     assert type(y) is torch.Tensor
     torch.testing.assert_close(y, holder.inner(data))
+
+
+class CountingCell(layers.SimpleRNNCell):
+    steps = 0
+
+    def call(self, inputs, states, training=None):
+        self.steps += 1
+        return super().call(inputs, states, training=training)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_drawing_an_open_length_takes_few_steps(many):
+    cell = CountingCell(3)
+    x = keras.Input((None, 4))
+    y = Holder(layers.RNN(cell, return_sequences=many))(x)
+    assert y.shape == ((None, None, 3) if many else (None, 3)) and cell.steps == 0
+    data = torch.ones(2, 12, 4)
+    torch.testing.assert_close(keras.Model(x, y)(data), layers.RNN(cell, return_sequences=many)(data))
 
 
 class Scale(layers.Layer):

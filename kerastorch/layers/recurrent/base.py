@@ -22,7 +22,8 @@ from kerastorch.layers.recurrent.cells import (
     output_shape_of,
     state_shapes,
 )
-from kerastorch.layers.symbolic import infer_outputs
+from kerastorch.layers.structures import real_tensors, shape_map, shape_of
+from kerastorch.layers.symbolic import infer_outputs, shapes_alone
 from kerastorch.nn.cell_loop import CellLoop
 from kerastorch.registry import custom_object_scope, deserialize
 
@@ -110,6 +111,12 @@ class RNN(Layer):
             return inputs, [], []
         end = len(inputs) - self._num_constants
         return inputs[0], pytree.tree_leaves(inputs[1:end]), inputs[end:]
+
+    def forward(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """What torch runs: `call`."""
+        if shapes_alone():  # fake tensors are slow, step by step, and cuDNN's kernels want to see real weights
+            return shape_map(real_tensors(inputs)[0].new_empty, self.compute_output_shape(shape_of(inputs)))
+        return super().forward(inputs, *args, **kwargs)
 
     def call(
         self, inputs: Any, mask: Any = None, training: Any = None, initial_state: Any = None, constants: Any = None

@@ -244,6 +244,9 @@ class Variable:
         assert self.initializer is not None
         self._store(self.initializer(self.shape, dtype=self.tensor.dtype))
 
+    # Here and wherever else weights and buffers get their memory: a first call may be predict's, and what is made in
+    # inference mode could never be trained.
+    @torch.inference_mode(False)
     def _store(self, value: torch.Tensor) -> None:
         tensor = self.tensor
         value = self.layout.to_torch(value.detach())
@@ -261,6 +264,7 @@ class Variable:
         else:
             self._module._buffers[self._attribute] = new
 
+    @torch.inference_mode(False)
     def read(self, data: Any, scratch: Scratch) -> None:
         """Takes the values of an array or a stored data set, as `assign`; those of a data set (which has `read_into`) by way of
         little memory, where the weight is still empty."""

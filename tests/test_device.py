@@ -152,6 +152,7 @@ def test_recurrent_networks_have_gradients_while_they_infer(kind):
     x = keras.Input((None, 3))
     drawn = keras.Model(x, Holder()(x))
     assert drawn.output_shape == (None, None, 3) and not any(v.tensor.is_meta for v in drawn.weights)
+    drawn.predict(random(2, 5, 3), verbose=0)  # which lays the weights out for cuDNN
     given = random(2, 5, 3).cuda().requires_grad_()
     drawn(given, training=False).sum().backward()
     on_gpu = given.grad.cpu()

@@ -219,7 +219,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
 
     def _build_with(self, build: Callable[[], None]) -> None:
         settle(self)
-        with _disable_current_modes(), name_scope(self.name):
+        with torch.inference_mode(False), _disable_current_modes(), name_scope(self.name):
             build()
         for child in self.children():
             self._adopt(child)

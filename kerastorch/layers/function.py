@@ -73,7 +73,7 @@ class FunctionLayer(Layer):
         array = np.asarray(values)
         key = (array.shape, array.tobytes(), str(array.dtype), dtype)
         if key not in self._constants:
-            with _disable_current_modes():
+            with torch.inference_mode(False), _disable_current_modes():
                 tensor = torch.tensor(array, dtype=dtype, device=self._device())
             self._constants[key] = f"constant_{len(self._constants)}"
             self.register_buffer(self._constants[key], tensor, persistent=False)

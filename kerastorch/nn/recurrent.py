@@ -87,7 +87,8 @@ class Sequence(RecurrentCell):
         if torch.compiler.is_compiling():
             return torch.zeros_like(bias)
         if zeros is None or zeros.device != bias.device or zeros.dtype != bias.dtype:
-            zeros = torch.zeros_like(bias, requires_grad=False)
+            with torch.inference_mode(False):
+                zeros = torch.zeros_like(bias, requires_grad=False)
             if type(zeros) is torch.Tensor:  # none of the fake ones, on which shapes are found
                 self._zeros = zeros
         return zeros
@@ -100,7 +101,7 @@ class Sequence(RecurrentCell):
         if any(w.untyped_storage().nbytes() != w.numel() * w.element_size() for w in own):
             self._flat = True
             return  # they belong to another's piece already
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             second = self.bias.numel() if self.bias is not None and self.bias.dim() == 1 else 0
             flat = torch.zeros(sum(w.numel() for w in own) + second, device=own[0].device, dtype=own[0].dtype)
             if type(flat) is not torch.Tensor:

@@ -190,7 +190,19 @@ def _export(case: _Case) -> None:
 
 
 def _train(case: _Case) -> None:
-    model = copy.deepcopy(case.model)
+    _train_step(copy.deepcopy(case.model), case)
+
+
+def _train_after_inference(case: _Case) -> None:
+    layer = case.make()
+    with torch.inference_mode():
+        model = case.build(layer)
+        case.run(model)
+    assert not [key for key, x in (*model.named_parameters(), *model.named_buffers()) if x.is_inference()]
+    _train_step(model, case)
+
+
+def _train_step(model: Any, case: _Case) -> None:
     model.train()
     parameters = [v.tensor for v in model.trainable_weights]
     before = [p.detach().clone() for p in parameters]
@@ -222,6 +234,7 @@ CHECKS: dict[str, Callable[[_Case], None]] = {
     "to_torch": _to_torch,
     "export": _export,
     "train": _train,
+    "train after inference": _train_after_inference,
     "autocast": _autocast,
 }
 
@@ -236,7 +249,7 @@ def check_layer(
     """Asserts, for a layer in a model around it: its config's round trip; symbolic shapes and dtypes as the real ones;
     names, shapes and order of the weights; bit-equal h5, state_dict, deepcopy and pickle round trips; float64 and
     bfloat16 by `.to()`; torch.compile, to_torch and torch.export with the same numbers; a training step that changes every
-    trainable weight; bfloat16 autocast.
+    trainable weight, also where the layer's first call was in inference mode; bfloat16 autocast.
 
     make_layer: makes a new layer. inputs: a shape (float32 numbers are drawn) or an array each, with the batch.
     call: `call(layer, *inputs)`, where a layer is not called on one tensor or a list.

@@ -97,3 +97,18 @@ def test_several_outputs():
 
 def test_one_batch(model):
     assert model.predict_on_batch(X[:4]).shape == (4, 2)
+
+
+def test_a_model_whose_first_call_is_predict_can_be_trained():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.norm, self.recurrent = layers.Dense(3), layers.BatchNormalization(), layers.LSTM(2)
+
+        def call(self, inputs):
+            return self.recurrent(self.norm(self.dense(inputs)))
+
+    for model in (Own(), keras.Sequential([layers.GRU(3, seed=1, dropout=0.5), layers.Dense(1)])):
+        model.predict(np.ones((2, 5, 3), "float32"), verbose=0)
+        model(torch.ones(2, 5, 3), training=True).sum().backward()
+        assert all(v.grad is not None for v in model.trainable_weights)

@@ -6,6 +6,7 @@ user's layer stands as one module call. Masks become ordinary nodes; what nobody
 
 from __future__ import annotations
 
+import copy
 import keyword
 import re
 import threading
@@ -19,6 +20,7 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.config import torch_dtype
 from kerastorch.layers.base import Layer
+from kerastorch.lowering.parallel import join_parallel
 from kerastorch.variables import Variable
 
 __all__ = ["ModelTracer", "Traced", "trace"]
@@ -43,7 +45,10 @@ class Traced:
         namespace = _Namespace()
         for name, module in self.modules.items():
             setattr(namespace, name, self.owner(name, module))
-        code = self.graph.python_code("self")
+        graph = copy.deepcopy(self.graph)
+        for name, joined in join_parallel(graph, self.modules).items():
+            setattr(namespace, name, joined)
+        code = graph.python_code("self")
         scope = dict(code.globals)
         exec(compile(code.src, "<kerastorch model>", "exec"), scope)
         return scope["forward"].__get__(namespace)

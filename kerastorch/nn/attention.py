@@ -108,9 +108,10 @@ class MultiHeadDotProduct(nn.Module):
 
     def _split(self, x: torch.Tensor, heads: int) -> torch.Tensor:
         """(batch, ..., heads * size) -> (batch, rest..., heads, attended positions, size)."""
+        if x.ndim == 3:
+            batch, length, features = x.shape
+            return x.view(batch, length, heads, features // heads).transpose(1, 2)
         x = x.unflatten(-1, (heads, -1))
-        if x.ndim == 4:
-            return x.transpose(1, 2)
         rest = [a for a in range(x.ndim - 2) if a not in self.attention_axes]
         x = x.permute(*rest, x.ndim - 2, *self.attention_axes, x.ndim - 1)
         return x.flatten(len(rest) + 1, -2)

@@ -79,8 +79,15 @@ def get_device() -> torch.device:
 
 
 def set_device(device: str | torch.device | None) -> None:
-    """Sets the device on which new weights are made (`'cuda'`, `'cpu'`, `torch.device(...)`); None chooses by itself."""
-    _settings["device"] = None if device is None else torch.device(device)
+    """Sets the device on which new weights are made (`'cuda'`, `'cpu'`, `torch.device(...)`); None chooses by itself.
+    RuntimeError for CUDA where torch finds none."""
+    chosen = None if device is None else torch.device(device)
+    if chosen is not None and chosen.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(
+            f"set_device: {str(chosen)!r} was asked for, and torch {torch.__version__} finds no CUDA device here. Give 'cpu', or "
+            "no device, which takes a GPU where there is one."
+        )
+    _settings["device"] = chosen
 
 
 def set_random_seed(seed: int) -> None:

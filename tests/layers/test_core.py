@@ -157,6 +157,15 @@ def test_set_device_decides_where_weights_are_made():
     assert keras.get_device().type in ("cpu", "cuda")
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.save(tmp_path / "m.h5")
+    with pytest.raises(RuntimeError, match="'cuda' was asked for, and torch .* finds no CUDA device here. Give 'cpu'"):
+        keras.models.load_model(tmp_path / "m.h5", device="cuda")
+    assert keras.get_device().type == "cpu"
+
+
 def test_a_lambda_comes_back_by_the_users_own_function(tmp_path):
     def twice(x, by):
         return x * by

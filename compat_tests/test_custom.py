@@ -176,3 +176,49 @@ def test_weights_in_a_way_of_a_layers_own(real, tmp_path):
         b.load_weights(tmp_path / "m.weights.h5")
         for got, want in zip(b.get_weights(), a.get_weights(), strict=True):
             np.testing.assert_array_equal(got, want)
+
+
+def twice(x):
+    return x * 2.0
+
+
+CODE, NAMED = "code", "named"
+
+
+@pytest.mark.parametrize("of", [CODE, NAMED])
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_a_lambda_comes_back_to_its_keras(real, keras3, of, suffix, tmp_path):
+    """Its code, or the name of its function, is written as it was read, and opens in either Keras where forms allow."""
+    if of == NAMED and real is not keras3:
+        pytest.skip("tf_keras writes the code of functions, too")
+    function = real.utils.register_keras_serializable("pack")(twice) if of == NAMED else lambda x: x * 2.0
+    x = real.Input((4,))
+    original = real.Model(x, real.layers.Lambda(function, name="lam")(real.layers.Dense(3)(x)))
+    data = random_inputs(original)
+    want = np.asarray(original(data))
+    original.save(tmp_path / f"theirs.{suffix}")
+    with pytest.raises(ValueError, match="lam"):
+        kerastorch.models.load_model(tmp_path / f"theirs.{suffix}", device="cpu")
+    known = [{"lam": twice}, *([{"twice": twice}, {"pack>twice": twice}] if of == NAMED else [])]
+    for custom_objects in known:
+        model = kerastorch.models.load_model(tmp_path / f"theirs.{suffix}", custom_objects, device="cpu")
+        assert_same(model.predict(data, verbose=0), want)
+        for name, dialect in (("x.h5", None), ("x.h5", "keras3"), ("x.keras", None)):
+            model.save(tmp_path / name, dialect=dialect)
+            opens_in = (
+                [keras3] if dialect or name == "x.keras" or of == NAMED else [pytest.importorskip("tf_keras"), keras3]
+            )
+            for keras in opens_in:
+                again = keras.models.load_model(tmp_path / name, custom_objects={"twice": twice}, safe_mode=False)
+                assert_same(again(data), want)
+
+
+@pytest.mark.parametrize(("name", "dialect"), [("x.h5", None), ("x.h5", "keras3"), ("x.keras", None)])
+def test_a_lambda_made_here_goes_by_its_functions_name(tf_keras, keras3, name, dialect, tmp_path):
+    x = kerastorch.Input((4,))
+    model = kerastorch.Model(x, kerastorch.layers.Lambda(twice, arguments={})(kerastorch.layers.Dense(3)(x)))
+    data = random_inputs(model)
+    model.save(tmp_path / name, dialect=dialect)
+    keras = tf_keras if name == "x.h5" and dialect is None else keras3
+    again = keras.models.load_model(tmp_path / name, custom_objects={"twice": twice})
+    assert_same(again(data), model.predict(data, verbose=0))

@@ -17,10 +17,10 @@ from kerastorch.graph import KerasTensor, Node
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
-from kerastorch.layers.marshalled import function_from, is_marshalled
+from kerastorch.layers.marshalled import function_from, in_parts, is_marshalled
 from kerastorch.layers.structures import shape_map, shape_of
 from kerastorch.nn.uninitialized import uninitialized
-from kerastorch.registry import custom_names, get_registered_object, serialize
+from kerastorch.registry import custom_names, find, serialize
 from kerastorch.untrusted import code_may_run
 from kerastorch.variables import IDENTITY, TRANSPOSED
 
@@ -372,6 +372,7 @@ class Lambda(Layer):
         self.function, self.arguments = function, dict(arguments or {})
         self._output_shape, self.mask = output_shape, mask
         self.supports_masking = mask is not None
+        self._as_read: dict[str, Any] | None = None
 
     def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
         """The function of the inputs and `arguments`."""
@@ -404,12 +405,15 @@ class Lambda(Layer):
         return shape_map(lambda s: KerasTensor((batch, *s), self.compute_dtype), self._output_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """name, trainable, dtype, and the names of the functions: code is not written."""
+        """As tf.keras has it, with the function's name. Code is never made; what a file held of it is written back."""
         config = super().get_config()
+        config.pop("mask", None)
         config["function"] = getattr(self.function, "__name__", type(self.function).__name__)
+        config["function_type"], config["module"] = "function", None
         config["output_shape"] = self._output_shape if not callable(self._output_shape) else None
+        config["output_shape_type"], config["output_shape_module"] = "raw", None
         config["arguments"] = serialize(self.arguments)
-        return config
+        return {**config, **(self._as_read or {})}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Lambda:
@@ -419,18 +423,31 @@ class Lambda(Layer):
         `load_model(..., safe_mode=False)`.
         """
         name, written = config.get("name"), config.get("function")
-        known = [get_registered_object(key) for key in (name, written) if isinstance(key, str)]
+        known = [find("function", key) for key in (name, written) if isinstance(key, str)]
         function = next((f for f in known if f is not None), None)
         if function is None:
             function = _marshalled(name, config)
         shape = config.get("output_shape")
         of_sizes = isinstance(shape, (list, tuple)) and not is_marshalled(shape)
-        return cls(
+        layer = cls(
             function,
             output_shape=tuple(shape) if of_sizes else None,
             arguments=config.get("arguments"),
             **{key: config[key] for key in ("name", "trainable", "dtype", "batch_input_shape") if key in config},
         )
+        if is_marshalled(written):
+            layer._as_read = {"function": in_parts(written), "function_type": "lambda", "module": config.get("module")}
+            if is_marshalled(shape):
+                shape_module = config.get("output_shape_module")
+                code = {
+                    "output_shape": in_parts(shape),
+                    "output_shape_type": "lambda",
+                    "output_shape_module": shape_module,
+                }
+                layer._as_read.update(code)
+        elif isinstance(written, str):
+            layer._as_read = {"function": written}
+        return layer
 
 
 def _marshalled(name: Any, config: dict[str, Any]) -> Callable[..., Any]:

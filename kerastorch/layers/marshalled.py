@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["function_from", "is_marshalled"]
+__all__ = ["function_from", "in_parts", "is_marshalled"]
 
 
 def is_marshalled(described: Any) -> bool:
@@ -23,14 +23,18 @@ def is_marshalled(described: Any) -> bool:
     return isinstance(described, (list, tuple)) and len(described) == 3 and isinstance(described[0], str)
 
 
+def in_parts(described: Any) -> list[Any]:
+    """What `is_marshalled` recognised, as tf.keras has it: [code, defaults, closure]."""
+    return [described["config"].get(part) for part in _PARTS] if isinstance(described, Mapping) else list(described)
+
+
 def function_from(described: Any, names: Mapping[str, Any]) -> Callable[..., Any]:
     """The function that `is_marshalled` recognised. names: what its code finds as global names.
 
     The code is that of one version of Python, which the file does not tell. Raises ValueError for code that is damaged, or
     not this Python's as far as that can be seen.
     """
-    parts = described["config"] if isinstance(described, Mapping) else dict(zip(_PARTS, described, strict=True))
-    text, defaults, closure = (parts.get(part) for part in _PARTS)
+    text, defaults, closure = in_parts(described)
     try:
         data = _bytes(text)
         code = marshal.loads(data)

@@ -19,7 +19,7 @@ from kerastorch.saving import opening
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects import portable
-from kerastorch.saving.dialects.keras3 import calls_by_keyword
+from kerastorch.saving.dialects.keras3 import calls_by_keyword, names_lambdas_function
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.theano import remarks
@@ -82,7 +82,7 @@ def _is_keras3s(model: Any, described: Any) -> bool:
     """Whether a model is written in Keras 3's form where nothing is said: what only Keras 3 can read, and what a file of
     Keras 3 held and it would not read in tf.keras 2's form."""
     came = model.load_report.origin.generation if model.load_report is not None else 2
-    return needs_keras3(described) or (came == 3 and calls_by_keyword(described))
+    return needs_keras3(described) or (came == 3 and (calls_by_keyword(described) or names_lambdas_function(described)))
 
 
 def save_weights(model: Any, filepath: Any) -> None:

@@ -15,7 +15,15 @@ from kerastorch.saving.dialects.keras1_arguments import merging
 from kerastorch.saving.dialects.operations import is_operation, read_operation
 from kerastorch.saving.origin import Origin
 
-__all__ = ["MERGING", "RECURRENT", "calls_by_keyword", "canonical", "has_masks", "merging_masks"]
+__all__ = [
+    "MERGING",
+    "RECURRENT",
+    "calls_by_keyword",
+    "canonical",
+    "has_masks",
+    "merging_masks",
+    "names_lambdas_function",
+]
 
 MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that merge inputs, and their masks in another way than tf.keras's."""
@@ -51,6 +59,15 @@ def has_masks(config: Any) -> bool:
         makes = config.get("class_name") == "Masking" or (isinstance(inner, Mapping) and inner.get("mask_zero"))
         return bool(makes) or any(map(has_masks, config.values()))
     return isinstance(config, list) and any(map(has_masks, config))
+
+
+def names_lambdas_function(config: Any) -> bool:
+    """Whether a Lambda's function stands in a config by its name, of which each generation has a form that the other does
+    not read; of its code, Keras 3 reads tf.keras 2's as well."""
+    if isinstance(config, Mapping):
+        named = config.get("class_name") == "Lambda" and isinstance(config["config"].get("function"), str)
+        return named or any(map(names_lambdas_function, config.values()))
+    return isinstance(config, (list, tuple)) and any(map(names_lambdas_function, config))
 
 
 def calls_by_keyword(config: Any) -> bool:

@@ -107,6 +107,8 @@ def _identity(name: str) -> dict[str, Any]:
 def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """One layer's arguments under Keras 3's names, without those that it does not have."""
     result = {key: _value(value) for key, value in config.items()}
+    if name == "Lambda":
+        result = _in_lambda(result)
     shape = result.pop("batch_input_shape", None)
     if name == "InputLayer":
         result["batch_shape"] = shape
@@ -143,6 +145,19 @@ def _names_own_function(key: str, value: Any) -> bool:
 def _function(name: str) -> dict[str, Any]:
     """A function of the user's, which Keras 3 does not look for by a bare name."""
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def _in_lambda(config: dict[str, Any]) -> dict[str, Any]:
+    """A Lambda's arguments, its functions as Keras 3 has them: by name, or as the code that was read."""
+    kept = {key: value for key, value in config.items() if not key.endswith(("_type", "module"))}
+    for key in ("function", "output_shape"):
+        if isinstance(config.get(key), str):
+            kept[key] = _function(config[key])
+        elif config.get(f"{key}_type") == "lambda":
+            code, defaults, closure = config[key]
+            inner = {"code": code, "defaults": defaults, "closure": closure}
+            kept[key] = {"class_name": "__lambda__", "config": inner}
+    return kept
 
 
 def _hard_sigmoid(dtype: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ __all__ = ["function_from", "in_parts", "is_marshalled"]
 def is_marshalled(described: Any) -> bool:
     """Whether a config's value is a function's code: tf.keras's `[code, defaults, closure]`, or Keras 3's `__lambda__`."""
     if isinstance(described, Mapping):
-        return described.get("class_name") == "__lambda__"
+        return described.get("class_name") == "__lambda__" and isinstance(described.get("config"), Mapping)
     return isinstance(described, (list, tuple)) and len(described) == 3 and isinstance(described[0], str)
 
 

@@ -90,3 +90,28 @@ def test_a_custom_layers_errors_keep_their_type():
             load_model(h5_file(model_config("Own", what=what)), custom_objects={"Own": Own})
     with pytest.raises(TypeError, match="surplus"):
         load_model(h5_file(model_config("Own", surplus=1)), custom_objects={"Own": Own})
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"class_name": "__lambda__"},
+        {"class_name": "__lambda__", "config": None},
+        {"class_name": "__lambda__", "config": {"code": {"a": 1}}},
+        ["", {"class_name": "x", "config": {}}, 3],
+        ["x", None, None],
+        {"class_name": "function", "config": ["x"]},
+        None,
+        3.5,
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_stands_for_the_code_is_data(function, kind, tmp_path):
+    made = KINDS[kind](model_config("Lambda", function=function, function_type="lambda", output_shape=None))
+    with pytest.raises(ValueError, match="'a'|could not|function"):
+        load_model(made)
+    model = load_model(made, custom_objects={"a": torch.neg})
+    for name, dialect in (("m.h5", "keras2"), ("m.h5", "keras3"), ("m.keras", None)):
+        model.save(tmp_path / name, dialect=dialect)
+        again = load_model(tmp_path / name, custom_objects={"a": torch.neg})
+        assert again(torch.ones(1, 4)).tolist() == [[-1.0] * 4]

@@ -54,6 +54,9 @@ def test_a_layers_inputs_and_masks_follow_its_weights(layer):
 def test_what_has_no_weights_stays_where_its_input_is():
     assert not layers.Rescaling(2.0)(random(2, 3)).is_cuda
     assert layers.Rescaling(2.0)(random(2, 3).cuda()).is_cuda
+    for layer in (layers.Dropout(0.5), layers.GaussianNoise(0.5, seed=1)):
+        assert not layer(random(2, 3), training=True).is_cuda
+        assert layer(random(2, 3).cuda(), training=True).is_cuda
 
 
 def test_files_load_onto_the_device_that_is_asked_for(tmp_path):

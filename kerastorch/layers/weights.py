@@ -211,8 +211,9 @@ class WeightsMixin:
 
 def _first_tensor(module: nn.Module) -> tuple[nn.Module, str, str]:
     """Where the first parameter, or else buffer, in a module is held: by which module, in which of its dicts, and its key."""
+    owners = [owner for owner in module.modules() if not getattr(owner, "follows_input", False)]
     for held in ("_parameters", "_buffers"):
-        for owner in module.modules():
+        for owner in owners:
             for key, tensor in owner.__dict__[held].items():
                 if tensor is not None:
                     return owner, held, key

@@ -19,6 +19,9 @@ class RandomNoise(nn.Module):
     seed: with one, the n-th call draws the same noise in every run, on every device, compiled or not.
     """
 
+    follows_input = True
+    """It computes where its input is, wherever its counter of calls is."""
+
     def __init__(
         self, kind: str, amount: float, noise_shape: tuple[int | None, ...] | None = None, seed: int | None = None
     ) -> None:

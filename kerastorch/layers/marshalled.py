@@ -19,13 +19,16 @@ __all__ = ["function_from", "in_parts", "is_marshalled"]
 def is_marshalled(described: Any) -> bool:
     """Whether a config's value is a function's code: tf.keras's `[code, defaults, closure]`, or Keras 3's `__lambda__`."""
     if isinstance(described, Mapping):
-        return described.get("class_name") == "__lambda__" and isinstance(described.get("config"), Mapping)
+        return described.get("class_name") == "__lambda__"
     return isinstance(described, (list, tuple)) and len(described) == 3 and isinstance(described[0], str)
 
 
 def in_parts(described: Any) -> list[Any]:
     """What `is_marshalled` recognised, as tf.keras has it: [code, defaults, closure]."""
-    return [described["config"].get(part) for part in _PARTS] if isinstance(described, Mapping) else list(described)
+    if not isinstance(described, Mapping):
+        return list(described)
+    inner = described.get("config")
+    return [inner.get(part) if isinstance(inner, Mapping) else None for part in _PARTS]
 
 
 def function_from(described: Any, names: Mapping[str, Any]) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.config import torch_dtype
 from kerastorch.layers.base import Layer
+from kerastorch.lowering.batch_norm import InferredBatchNorm, is_batch_norm
 from kerastorch.lowering.parallel import join_parallel
 from kerastorch.variables import Variable
 
@@ -43,8 +44,10 @@ class Traced:
         modules and parameters, whatever `.to()` did to them.
         """
         namespace = _Namespace()
+        lenders = {str(node.target).partition(".")[0] for node in self.graph.nodes if node.op == "get_attr"}
         for name, module in self.modules.items():
-            setattr(namespace, name, self.owner(name, module))
+            inferred = is_batch_norm(module) and name not in lenders
+            setattr(namespace, name, InferredBatchNorm(module) if inferred else self.owner(name, module))
         graph = copy.deepcopy(self.graph)
         for name, joined in join_parallel(graph, self.modules).items():
             setattr(namespace, name, joined)

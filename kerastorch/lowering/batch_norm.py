@@ -1,0 +1,48 @@
+"""Batch normalisation at inference, of pictures with their channels last in memory, on the CPU.
+
+torch's kernel takes `x * scale + shift` channel by channel, and is at its best with the channels first. The same numbers
+come from one `addcmul`, up to a third faster where the channels lie last, as Keras has them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from kerastorch.nn.normalization import BatchNorm
+
+__all__ = ["InferredBatchNorm", "is_batch_norm"]
+
+
+def is_batch_norm(module: nn.Module) -> bool:
+    """Whether this is a batch normalisation of which `InferredBatchNorm` knows what it does."""
+    return type(module) in (nn.BatchNorm2d, nn.BatchNorm3d, BatchNorm)
+
+
+class InferredBatchNorm:
+    """`module(x)`; no module, as the one that it stands for stays where it is."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.hooks = (module._forward_hooks, module._forward_pre_hooks)
+
+    def __call__(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """As the module's."""
+        module = self.module
+        asks_for_more = args or kwargs or module.training or torch.is_grad_enabled() or any(self.hooks)
+        if asks_for_more or torch.compiler.is_compiling() or not x.is_cpu or x.dim() < 3 or x.stride(1) != 1:
+            return module(x, *args, **kwargs)
+        try:
+            weight, bias = module._parameters["weight"], module._parameters["bias"]
+        except KeyError:  # parametrized
+            return module(x)
+        mean, variance = module.running_mean, module.running_var
+        if variance is None or x.dtype is not variance.dtype:
+            return module(x)
+        scale = torch.rsqrt(variance + module.eps)
+        scale = scale if weight is None else scale.mul_(weight)
+        shift = mean * -scale if bias is None else torch.addcmul(bias, mean, scale, value=-1)
+        shape = (-1, *(1,) * (x.dim() - 2))
+        return torch.addcmul(shift.view(shape), x, scale.view(shape))

@@ -1,0 +1,84 @@
+"""Batch normalisation at inference gives what the torch module does, whatever happens to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import kerastorch as keras
+from kerastorch import layers
+from kerastorch.lowering.batch_norm import InferredBatchNorm
+
+X = torch.tensor(np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32"))
+
+
+def of(shape=(5, 6, 3), **kwargs):
+    x = keras.Input(shape)
+    model = keras.Model(x, layers.BatchNormalization(**kwargs)(x))
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in model.weights])
+    return model
+
+
+def without_gradients(model, x):
+    """What comes out, and a list with an entry for each time that the torch module itself ran."""
+    seen = []
+    norm = type(model.layers[-1].norm)
+    forward = norm.forward
+    norm.forward = lambda self, *args, **kwargs: (seen.append(1), forward(self, *args, **kwargs))[1]
+    try:
+        with torch.no_grad():
+            return model(x), seen
+    finally:
+        norm.forward = forward
+
+
+def check(model, x=X, by_module=False):
+    with torch.enable_grad():
+        want = model(x).detach()
+    got, seen = without_gradients(model, x)
+    assert bool(seen) is by_module
+    torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-6)
+    assert got.dtype is want.dtype
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"scale": False}, {"center": False}, {"scale": False, "center": False}])
+@pytest.mark.parametrize("shape", [(5, 6, 3), (6, 3), (2, 3, 4, 3)])
+def test_the_same_numbers(shape, kwargs):
+    check(of(shape, **kwargs), torch.randn(2, *shape))
+
+
+def test_where_torchs_module_does_it():
+    check(of((3,)), X[:, 0, 0], by_module=True)
+    check(of(axis=1), by_module=True)  # the channels come first
+    assert any(isinstance(x, InferredBatchNorm) for x in vars(of_called()._run.__self__).values())
+
+
+def of_called():
+    model = of()
+    model(X)
+    return model
+
+
+def test_changes_count():
+    model = of_called()
+    norm = model.layers[-1].norm
+    model.set_weights([w + 0.5 for w in model.get_weights()])
+    check(model)
+    model.double()
+    check(model, X.double())
+    model.float()
+    norm.weight = nn.Parameter(torch.full((3,), 2.0))
+    check(model)
+    norm.eval().train()
+    with torch.no_grad():  # in training its statistics move
+        before = norm.running_mean.clone()
+        model.train()(X)
+    assert not torch.equal(norm.running_mean, before)
+    check(model.eval())
+    seen = []
+    norm.register_forward_hook(lambda *_: seen.append(1))
+    model.predict(X, verbose=0)
+    assert seen

@@ -11,6 +11,7 @@ from kerastorch.layers.input_spec import InputSpec
 
 _FAMILIES = (
     "core",
+    "lambda_layer",
     "normalization",
     "batch_normalization",
     "regularization",

@@ -55,9 +55,11 @@ class FunctionLayer(Layer):
         return self._run(args, kwargs)
 
     def _run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        if any(isinstance(x, fx.Proxy) for x in pytree.tree_leaves((args, kwargs))):
+        leaves = pytree.tree_leaves((args, kwargs))
+        if any(isinstance(x, fx.Proxy) for x in leaves):
             args, kwargs = self._with_kept_constants(args, kwargs)
-        first = next((x for x in pytree.tree_leaves((args, kwargs)) if is_tensor(x)), None)
+            leaves = pytree.tree_leaves((args, kwargs))
+        first = next((x for x in leaves if is_tensor(x)), None)
         with keeping(self._keep):
             if first is None:
                 outputs = self._evaluate(args, kwargs)

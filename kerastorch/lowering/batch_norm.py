@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from kerastorch.lowering.stand_in import StandIn
 from kerastorch.nn.normalization import BatchNorm
 
 __all__ = ["InferredBatchNorm", "is_batch_norm"]
@@ -21,18 +22,18 @@ def is_batch_norm(module: nn.Module) -> bool:
     return type(module) in (nn.BatchNorm2d, nn.BatchNorm3d, BatchNorm)
 
 
-class InferredBatchNorm:
-    """`module(x)`; no module, as the one that it stands for stays where it is."""
+class InferredBatchNorm(StandIn):
+    """`module(x)` of a batch normalisation."""
 
     def __init__(self, module: Any) -> None:
+        super().__init__([module])
         self.module = module
-        self.hooks = (module._forward_hooks, module._forward_pre_hooks)
 
     def __call__(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """As the module's."""
         module = self.module
-        asks_for_more = args or kwargs or module.training or torch.is_grad_enabled() or any(self.hooks)
-        if asks_for_more or torch.compiler.is_compiling() or not x.is_cpu or x.dim() < 3 or x.stride(1) != 1:
+        asks_for_more = args or kwargs or module.training or self._must_call_modules()
+        if asks_for_more or not x.is_cpu or x.dim() < 3 or x.stride(1) != 1:
             return module(x, *args, **kwargs)
         try:
             weight, bias = module._parameters["weight"], module._parameters["bias"]

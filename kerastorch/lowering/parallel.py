@@ -13,6 +13,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from kerastorch.lowering.stand_in import StandIn
+
 __all__ = ["ParallelLinear", "join_parallel"]
 
 _LARGE = 2**22
@@ -49,22 +51,22 @@ def join_parallel(graph: fx.Graph, modules: dict[str, nn.Module]) -> dict[str, P
     return made
 
 
-class ParallelLinear:
-    """`[linear(x) for linear in linears]`; no module, as the linears stay where they are."""
+class ParallelLinear(StandIn):
+    """`[linear(x) for linear in linears]`."""
 
     def __init__(self, linears: list[nn.Module]) -> None:
+        super().__init__(linears)
         self.linears = linears
         self.sizes = [linear.out_features for linear in linears]
         keys = ("weight",) if linears[0].bias is None else ("weight", "bias")
         self.held = [(linear._parameters, key) for key in keys for linear in linears]
-        self.hooks = [hooks for m in linears for hooks in (m._forward_hooks, m._forward_pre_hooks)]
         self.placements = 0
         # Where the weights lay, and what they then were together: set at once, as threads may share a model.
         self.placed: tuple[list[int], tuple[torch.Tensor, ...] | None] = ([], None)
 
     def __call__(self, x: torch.Tensor) -> Any:
         """(..., in) -> the outputs, (..., out) each."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or any(self.hooks):
+        if self._must_call_modules():
             return [linear(x) for linear in self.linears]
         places, joined = self.placed
         try:

@@ -10,6 +10,7 @@ from torch import nn
 import kerastorch as keras
 from kerastorch import layers
 from kerastorch.lowering.batch_norm import InferredBatchNorm
+from tests.lowering.watched import check_stand_in
 
 X = torch.tensor(np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32"))
 
@@ -22,26 +23,8 @@ def of(shape=(5, 6, 3), **kwargs):
     return model
 
 
-def without_gradients(model, x):
-    """What comes out, and a list with an entry for each time that the torch module itself ran."""
-    seen = []
-    norm = type(model.layers[-1].norm)
-    forward = norm.forward
-    norm.forward = lambda self, *args, **kwargs: (seen.append(1), forward(self, *args, **kwargs))[1]
-    try:
-        with torch.no_grad():
-            return model(x), seen
-    finally:
-        norm.forward = forward
-
-
 def check(model, x=X, by_module=False):
-    with torch.enable_grad():
-        want = model(x).detach()
-    got, seen = without_gradients(model, x)
-    assert bool(seen) is by_module
-    torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-6)
-    assert got.dtype is want.dtype
+    check_stand_in(model, x, type(model.layers[-1].norm), by_module)
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"scale": False}, {"center": False}, {"scale": False, "center": False}])

@@ -142,6 +142,18 @@ def test_constants_of_drawn_functions_come_along():
     torch.testing.assert_close(keras.Model.from_config(drawn.get_config())(random(2, 3).cuda()).cpu(), want)
 
 
+@pytest.mark.parametrize("units", [3, 8])
+@pytest.mark.parametrize("value_dim", [4, 6])
+def test_attention_takes_what_linear_maps_of_one_input_give(value_dim, units):
+    x = keras.Input((5, 8))
+    attention = layers.MultiHeadAttention(2, 4, value_dim=value_dim)
+    drawn = keras.Model(x, [layers.Dense(units)(x), attention(x, x)])
+    given = random(2, 5, 8)
+    with torch.no_grad():
+        on_gpu = [y.cpu() for y in drawn(given)]
+        torch.testing.assert_close(on_gpu, drawn.cpu()(given), atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
 def test_recurrent_networks_have_gradients_while_they_infer(kind):
     class Holder(layers.Layer):

@@ -10,10 +10,12 @@ from torch import nn
 
 from kerastorch.config import standardize_dtype, torch_dtype
 
-__all__ = ["DTypeMixin", "structure_version"]
+__all__ = ["DTypeMixin", "placement_version", "structure_version"]
 
 structure_version = [0]
 """Counts changes that make a lowered model stale: a new activation in a layer, a hook, another dtype."""
+placement_version = [0]
+"""Counts how often layers may have gone to another device."""
 
 
 class DTypeMixin(nn.Module):
@@ -64,6 +66,7 @@ class DTypeMixin(nn.Module):
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
+        placement_version[0] += 1
         # torch's .half(), .to(dtype) and so on: what the layer casts its inputs to must follow.
         if "float" in self._variable_dtype:
             probed = fn(torch.empty(0, dtype=torch_dtype(self._variable_dtype))).dtype

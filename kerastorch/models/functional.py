@@ -14,6 +14,7 @@ from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor, Node, by_key, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
 from kerastorch.layers.base import Layer, structure_version
 from kerastorch.layers.core import Input, InputLayer
+from kerastorch.layers.dtypes import placement_version
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.layers.phase import phase
 from kerastorch.layers.structures import on_device
@@ -58,7 +59,7 @@ class Functional(Model):
         self._structure_in, self._structure_out = inputs, outputs
         self._graph = sort_graph(tensors_in(inputs), tensors_in(outputs))
         self._run: Callable[..., Any] | None = None
-        self._run_version, self._plain_is_cpu = -1, True
+        self._run_version, self._placed, self._plain_is_cpu = -1, -1, True
         self._modules.clear()
         for layer in self._graph.layers:
             self.add_module(self._module_key(layer), layer)
@@ -76,6 +77,7 @@ class Functional(Model):
             and inputs.dtype is self._plain_dtype
             and inputs.shape[1:] == self._plain_shape
             and inputs.is_cpu is self._plain_is_cpu
+            and self._placed == placement_version[0]
             and not self._forward_hooks
             and not self._forward_pre_hooks
         ):
@@ -121,6 +123,8 @@ class Functional(Model):
 
     def _prepare(self) -> None:
         """Lowers the model, unless it is and nothing has changed since."""
+        if self._placed != placement_version[0]:
+            self._plain_is_cpu, self._placed = self._device().type == "cpu", placement_version[0]
         if self._run_version == structure_version[0]:
             return
         self._lowered = lower(self)
@@ -141,7 +145,6 @@ class Functional(Model):
         self._plain_shape = torch.Size(first.shape[1:]) if plain and first is not None else None  # type: ignore[arg-type]
         if plain and first is not None and first.shape[0] is not None:
             self._plain_dtype = None
-        self._plain_is_cpu = self._device().type == "cpu"
         self._run_version = structure_version[0]
 
     # torch.compile runs the lowering instead of tracing it. torch.compiler.assume_constant_result sets this mark, but

@@ -26,7 +26,7 @@ def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int
     done = 0
     with phase(model, False), torch.inference_mode():
         for done, batch in enumerate(batches, 1):
-            collected.append(pytree.tree_map(_numpy, model(_to_device(batch, model))))  # a GPU need not hold them all
+            collected.append(pytree.tree_map(_numpy, model(batch)))  # a GPU need not hold them all
             bar.update(done)
     if not collected:
         raise ValueError("predict: the data holds no batch. Give at least one sample (a generator may be used up).")
@@ -40,12 +40,7 @@ def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int
 def predict_on_batch(model: Any, x: Any) -> Any:
     """The model's outputs for one batch, as NumPy arrays."""
     with phase(model, False), torch.inference_mode():
-        return pytree.tree_map(_numpy, model(_to_device(x, model)))
-
-
-def _to_device(batch: Any, model: Any) -> Any:
-    device = model._device()
-    return pytree.tree_map(lambda x: x.to(device, non_blocking=True) if isinstance(x, torch.Tensor) else x, batch)
+        return pytree.tree_map(_numpy, model(x))
 
 
 def _numpy(x: Any) -> np.ndarray:

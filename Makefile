@@ -19,7 +19,7 @@ test: check $(COMPAT)
 # What the fixtures and the recorded functions ask, on a GPU; `make test` keeps to the CPU.
 test-gpu: $(INSTALLED)
 	$(BIN)/python -m pytest --device cuda tests/test_device.py tests/layers/test_fixtures.py tests/layers/test_every_layer.py \
-		tests/ops tests/saving/test_archive.py
+		tests/ops tests/saving/test_archive.py tests/lowering/test_parallel.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["MODELS"]
+__all__ = ["MODELS", "attention"]
 
 
 def tutorial(keras: Any) -> Any:
@@ -88,6 +88,14 @@ def nested_outputs(keras: Any) -> Any:
     first, second = inner([x, y])
     third, fourth = inner([z, y])
     return keras.Model([x, y, z], [layers.Add()([first, third]), layers.Subtract()([second, fourth]), fourth])
+
+
+def attention(keras: Any) -> Any:
+    """Attention whose key, given by keyword, comes from a layer of its own: the order of the layers depends on it."""
+    layers = keras.layers
+    x = keras.Input((4, 6))
+    q, k, v = (layers.Dense(4, name=name)(x) for name in ("q", "k", "v"))
+    return keras.Model(x, layers.MultiHeadAttention(2, 3)(q, v, key=k))
 
 
 MODELS = {f.__name__: f for f in (tutorial, convolutional, two_inputs, nested, nested_outputs, three_calls, words)}

@@ -11,7 +11,7 @@ import torch
 
 import kerastorch
 from compat_tests.conftest import random_inputs, randomize
-from compat_tests.models import MODELS
+from compat_tests.models import MODELS, attention
 
 TOLERANCE = 1e-5
 
@@ -151,3 +151,20 @@ def test_gradients(build, tf_keras):
         want = tf.convert_to_tensor(want).numpy()
         np.testing.assert_allclose(variable.grad.numpy(), want, rtol=0, atol=1e-4 * max(np.abs(want).max(), 1e-3))
     assert all(isinstance(p, torch.nn.Parameter) for p in ours.parameters())
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_keywords_order_layers(suffix, real, tmp_path):
+    """Both ways; an h5 file of tf.keras with tensors as keywords is not for Keras 3, which orders layers otherwise."""
+    if suffix == ".h5" and real.__name__ != "tf_keras":
+        pytest.skip("Keras 3 takes the layers of tf.keras's h5 file for each other")
+    if suffix == ".keras" and real.__name__ == "tf_keras":
+        pytest.skip("kerastorch writes the archives of Keras 3")
+    original, model = randomize(attention(real)), randomize(attention(kerastorch), seed=1)
+    x = random_inputs(model)
+    original.save(tmp_path / f"theirs{suffix}")
+    loaded = kerastorch.models.load_model(tmp_path / f"theirs{suffix}", device="cpu")
+    assert_same(loaded.predict(x, verbose=0), original.predict(x, verbose=0))
+    model.save(tmp_path / f"ours{suffix}")
+    again = real.models.load_model(tmp_path / f"ours{suffix}", compile=False)
+    assert_same(model.predict(x, verbose=0), again.predict(x, verbose=0))

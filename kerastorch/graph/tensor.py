@@ -138,7 +138,8 @@ class Node:
 
     def __init__(self, layer: Any, args: tuple, kwargs: dict[str, Any], outputs: Any) -> None:
         self.layer, self.args, self.kwargs, self.outputs = layer, args, kwargs, outputs
-        self.inputs: list[KerasTensor] = tensors_in((args, kwargs))
+        # Keywords count as they are given, unlike the parts of a dict: tf.keras orders layers, hence weights, so.
+        self.inputs: list[KerasTensor] = tensors_in((args, list(kwargs.values())))
         for index, tensor in enumerate(tensors_in(outputs)):
             tensor.node, tensor.index = self, index
         layer.inbound_nodes.append(self)

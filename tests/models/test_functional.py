@@ -377,3 +377,13 @@ def test_a_model_learns_in_a_torch_loop():
         history.append(loss.item())
     assert history[-1] < history[0] / 3
     assert (model.layers[2].moving_mean.numpy() != 0).any()
+
+
+def test_keywords_order_layers_as_they_are_given():
+    """As in tf_keras 2.21, which tells weights apart by this order."""
+    x = keras.Input((4, 6))
+    q, k, v = (layers.Dense(4, name=name)(x) for name in ("q", "k", "v"))
+    model = keras.Model(x, layers.MultiHeadAttention(2, 3)(q, v, key=k))
+    again = keras.Model.from_config(model.get_config())
+    for made in (model, again):
+        assert [layer.name for layer in made.layers[1:4]] == ["q", "v", "k"]

@@ -167,12 +167,17 @@ def _counted_from_zero(config: dict[str, Any]) -> Any:
 
 
 def _node(node: Any, name: str) -> Any:
-    """Keras 3's `{'args': [...], 'kwargs': {...}}` as tf.keras 2's list of references, the keywords beside the first."""
+    """Keras 3's `{'args': [...], 'kwargs': {...}}` as tf.keras 2's list of references, the keywords beside the first, by
+    name: so Keras 3 counts them where it orders layers."""
     if not isinstance(node, Mapping) or "args" not in node:
         return node
     args, kwargs = (
         list(node["args"]),
-        {k: v for k, v in node.get("kwargs", {}).items() if v is not None and not (k == "mask" and _is_empty(v))},
+        {
+            k: v
+            for k, v in sorted(node.get("kwargs", {}).items())
+            if v is not None and not (k == "mask" and _is_empty(v))
+        },
     )
     default = name.startswith("Random") or name in _AUGMENTING
     if kwargs.get("training") is default and name not in ("Functional", "Model", "Sequential"):

@@ -241,4 +241,7 @@ def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[
     named = {key: tensors(value) for key, value in kwargs.items() if value is not None}
     if class_name in RECURRENT and isinstance(first, list) and len(first) > 1:
         args, named["initial_state"] = [first[0]], first[1:]
+    if len(args) == 1 and list(named)[:2] == ["value", "key"]:  # of attention
+        # Keras 3 orders layers, and so what its archives call them, by the names of keywords: here by their places.
+        args += [named.pop("value"), named.pop("key")]
     return {"args": args, "kwargs": named}

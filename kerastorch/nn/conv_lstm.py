@@ -20,6 +20,7 @@ class ConvLSTM(LSTMCell):
 
     input_size, hidden_size: channels of the input and of the states. kernel_size, stride, dilation: of the input's
     convolution, a tuple each; the state's has the same window, stride 1 and padding 'same'. padding: 'valid' or 'same'.
+    channels_last: whether softmax and callables among the activations get the channels as their last axis.
     The rest as for `Sequence`. Parameters: weight_ih (4 * out, in, *window), weight_hh (4 * out, out, *window),
     bias (4 * out,); gates input, forget, cell, output.
     """
@@ -36,6 +37,7 @@ class ConvLSTM(LSTMCell):
         return_state: bool = False,
         go_backwards: bool = False,
         batch_size: int | None = None,
+        channels_last: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(input_size, hidden_size, **options)
@@ -43,13 +45,26 @@ class ConvLSTM(LSTMCell):
         self.kernel_size, self.padding = tuple(kernel_size), padding
         self.stride, self.dilation = tuple(stride or (1,) * rank), tuple(dilation or (1,) * rank)
         self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
-        self.batch_size = batch_size
+        self.batch_size, self.channels_last = batch_size, channels_last
         self.states: list[torch.Tensor] | None = None
         for name in ("weight_ih", "weight_hh"):
             matrix = getattr(self, name)
             kernel = torch.empty((*matrix.shape, *self.kernel_size), device=matrix.device, dtype=matrix.dtype)
             setattr(self, name, nn.Parameter(kernel))
         self.reset_parameters()
+
+    def act(self, x: torch.Tensor) -> torch.Tensor:
+        """The activation."""
+        return self._along_channels(super().act, self.activation, x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """The recurrent activation."""
+        return self._along_channels(super().gate, self.recurrent_activation, x)
+
+    def _along_channels(self, apply: Callable[..., torch.Tensor], function: Any, x: torch.Tensor) -> torch.Tensor:
+        if not self.channels_last or (isinstance(function, str) and function != "softmax"):
+            return apply(x)
+        return apply(x.movedim(1, -1)).movedim(-1, 1)
 
     def convolution(self) -> Callable[..., torch.Tensor]:
         """torch's convolution of this rank."""
@@ -141,4 +156,5 @@ class ConvLSTM(LSTMCell):
             "dilation": ones,
             **flags,
             "batch_size": None,
+            "channels_last": True,
         }

@@ -249,6 +249,28 @@ def test_convolutional_shapes(options, expected):
     assert shapes == [shape[1:] for shape in (expected if isinstance(expected, list) else [expected])]
 
 
+@pytest.mark.parametrize(
+    ("options", "shape", "expected"),
+    [
+        (
+            {"activation": "softmax"}, (1, 2, 4, 3),
+            [[0.32544, 0.33501], [0.34225, 0.32585], [0.36113, 0.31803], [0.33363, 0.26885]],
+        ),
+        (
+            {"recurrent_activation": "softmax", "data_format": "channels_first"}, (1, 2, 3, 4),
+            [[0.04235, 0.04987, 0.06575, 0.00057], [0.0378, 0.03692, 0.03526, 0.052]],
+        ),
+    ],
+)  # fmt: skip
+def test_convolutional_softmax(options, shape, expected):
+    """Over the last axis, whichever it is; the numbers are tf_keras 2.21's."""
+    layer = layers.ConvLSTM1D(2, 2, padding="same", **options)
+    x = torch.arange(24.0).reshape(shape) / 10 - 1
+    layer(x)
+    layer.set_weights([np.cos(np.arange(w.size)).reshape(w.shape) for w in layer.get_weights()])
+    torch.testing.assert_close(layer(x)[0].cpu(), torch.tensor(expected), rtol=0, atol=2e-5)
+
+
 def test_convolutional_state_and_masks():
     torch.manual_seed(0)
     x = torch.randn(2, 4, 5, 3)

@@ -71,6 +71,7 @@ class _ConvLSTMCell(LSTMCell, SpatialLayer):
     def torch_options(self) -> dict[str, Any]:
         """What the torch module is told beside the channels."""
         options = {**super().torch_options(), "gate_dropout": False, "kernel_size": self.kernel_size}
+        options["channels_last"] = self.data_format == "channels_last"
         return {**options, "stride": self.strides, "padding": self.padding, "dilation": self.dilation_rate}
 
     def build(self, input_shape: Any) -> None:

@@ -137,7 +137,9 @@ class _Elementwise(_Merge):
                     f"{self._title}: Inputs have incompatible shapes: {shapes}; axes must be equal, or 1, to be "
                     "merged element by element."
                 )
-            merged.append(None if m is None or n is None else n if m == 1 else m)
+            # An open axis beside one of several entries must have as many, or one.
+            several = {m, n} - {1, None}
+            merged.append(several.pop() if several else 1 if m == n else None)
         return tuple(merged)
 
 

@@ -32,7 +32,8 @@ def test_numbers_as_layer_and_as_function(name, want):
         ([(3, 4), (3, 1)], (None, 3, 4)),
         ([(3, 4), (4,)], (None, 3, 4)),
         ([(4,), (2, 3, 4)], (None, 2, 3, 4)),
-        ([(None, 4), (3, 1)], (None, None, 4)),
+        ([(None, 4), (3, 1)], (None, 3, 4)),  # as tf_keras 2.21 has it
+        ([(None, 4), (1, 1)], (None, None, 4)),
         ([(3, 1), (1, 4), (3, 4)], (None, 3, 4)),
         ([(3,)], (None, 3)),
     ],

@@ -306,3 +306,14 @@ def test_keras3_counts_no_idf_weights(kind, file, tmp_path):
         assert not model.weights
         np.testing.assert_allclose(model(data).numpy(), [[1.25, 0.5, 2.0]])
         model.save(tmp_path / file)
+
+
+def test_learned_bins_are_counted_before_a_file_tells_them():
+    x = keras.Input((1,))
+    layer = L.Discretization(num_bins=5, output_mode="one_hot")
+    layer.adapt(np.arange(100.0, dtype="float32")[:, None])
+    model = keras.Model(x, L.Dense(2)(layer(x)))
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    assert again.layers[1].output_shape == (None, 5)
+    np.testing.assert_array_equal(again.predict(np.ones((2, 1)), verbose=0), model.predict(np.ones((2, 1)), verbose=0))

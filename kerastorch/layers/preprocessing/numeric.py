@@ -313,7 +313,8 @@ class Discretization(PreprocessingLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's, or with the vector's size."""
-        return encoded_shape(tuple(input_shape), self.output_mode, len(self._boundaries) + 1)
+        bins = len(self._boundaries) + 1 if self._boundaries else self.num_bins or 1  # a file's come after the layer
+        return encoded_shape(tuple(input_shape), self.output_mode, bins)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments; boundaries that were learned stand in the weight."""

@@ -138,3 +138,13 @@ def test_a_size_in_a_reshape_that_does_not_fit_what_stands_for_open_axes() -> No
     model = keras.Model(x, TFOpLambda("reshape")(rows, [count, 4, 2]))
     assert model.output_shape == (None, 4, 2)
     torch.testing.assert_close(model(torch.ones(3, 4, 6)).cpu(), torch.tensor([6.0, 12.0]).expand(3, 4, 2))
+
+
+def test_what_comes_before_the_first_of_an_exclusive_sum_of_exponentials() -> None:
+    got = TFOpLambda("math.cumulative_logsumexp")(torch.tensor([1.0, 2.0, 3.0]), exclusive=True)
+    torch.testing.assert_close(got.cpu(), torch.tensor([-float("inf"), 1.0, 2.3132617]))
+
+
+def test_a_diagonal_of_numbers() -> None:
+    got = TFOpLambda("linalg.set_diag")(torch.ones(1, 2, 3), diagonal=[[0.0, 2.0]])
+    assert got.tolist() == [[[0.0, 1.0, 1.0], [1.0, 2.0, 1.0]]]

@@ -89,7 +89,7 @@ def _tensor_diag(diagonal: Any) -> Any:
 
 @TABLE.named("linalg.set_diag")
 def _set_diag(input: Any, diagonal: Any, k: int = 0, **_: Any) -> Any:
-    return torch.diagonal_scatter(input, diagonal, offset=k, dim1=-2, dim2=-1)
+    return torch.diagonal_scatter(input, as_tensor(diagonal, input.dtype), offset=k, dim1=-2, dim2=-1)
 
 
 @TABLE.named("linalg.band_part")

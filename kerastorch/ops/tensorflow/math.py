@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from typing import Any
 
@@ -427,7 +428,7 @@ def _cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fal
 
 @TABLE.named("math.cumulative_logsumexp")
 def _cumulative_logsumexp(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False) -> Any:
-    return cumulative(torch.logcumsumexp, x, axis, exclusive, reverse, start=torch.finfo(dtype_of(x)).min)
+    return cumulative(torch.logcumsumexp, x, axis, exclusive, reverse, start=-math.inf)
 
 
 @TABLE.named("math.top_k", "nn.top_k")

@@ -12,7 +12,7 @@ from torch import nn
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.graph import KerasTensor, name_scope
 from kerastorch.layers.base import Layer
-from kerastorch.nn.attention import MultiHeadDotProduct
+from kerastorch.nn.attention import MultiHeadDotProduct, ScoresMask
 from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import Layout
 
@@ -103,6 +103,7 @@ class _HeadedAttention(Layer):
             setattr(self, key, kind.get(value))
         self.dropout, self.use_bias, self.seed = dropout, use_bias, seed
         self.sliding_window, self.flash_attention, self.use_gate = sliding_window, flash_attention, use_gate
+        self._scores_mask: Any = None
         self._given_shapes: tuple[Any, Any] = (None, None)
 
     def _projection(self, name: str, inner: tuple[int, ...], outer: tuple[int, ...], **kwargs: Any) -> _Projection:
@@ -180,6 +181,8 @@ class _HeadedAttention(Layer):
         weights = None
         if return_attention_scores:
             attended, weights = attended[0], attended[1]
+            if (mask is not None or use_causal_mask) and self._scores_mask is not None:
+                weights.__dict__["_keras_mask"] = self._scores_mask(query, value, mask, use_causal_mask)
         if self.use_gate:
             attended = attended * self._gate_dense(query)
         output = self._shaped(self._output_dense(attended))
@@ -296,6 +299,8 @@ class MultiHeadAttention(_HeadedAttention):
             self.softmax_robust_masking,
             self.keras3_masking,
         )
+        # tf.keras's softmax of the scores is a layer, whose mask stays on what it returns.
+        self._scores_mask = None if self.keras3_masking else ScoresMask(len(self.attention_axes))
         self._query_dense = self._projection("query", (sizes[0],), (heads, self.key_dim))
         self._key_dense = self._projection("key", (sizes[2],), (heads, self.key_dim))
         if self.use_gate:

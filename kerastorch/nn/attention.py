@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["AttendByScores", "MultiHeadDotProduct"]
+__all__ = ["AttendByScores", "MultiHeadDotProduct", "ScoresMask"]
 
 
 class AttendByScores(nn.Module):
@@ -174,3 +174,30 @@ class MultiHeadDotProduct(nn.Module):
             f"dropout={self.dropout}, "
             f"window={self.window}, robust_masking={self.robust_masking}, keras3_masking={self.keras3_masking}"
         )
+
+
+class ScoresMask(nn.Module):
+    """All masks of the scores of `MultiHeadDotProduct` in one: (batch or 1, ..., 1, queries..., keys...).
+
+    axes: the number of attention axes. mask: (batch, queries..., keys...), or with more axes as the scores have them.
+    """
+
+    def __init__(self, axes: int = 1) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(
+        self, query: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None, causal: bool = False
+    ) -> torch.Tensor:
+        """The mask for a query and value (batch, ..., features)."""
+        if causal:
+            lower = torch.ones((1, query.shape[1], value.shape[1]), dtype=torch.bool, device=query.device).tril()
+            mask = lower if mask is None else mask.bool() & lower
+        assert mask is not None
+        while mask.ndim < query.ndim + self.axes:
+            mask = mask.unsqueeze(-2 * self.axes - 1)
+        return mask
+
+    def extra_repr(self) -> str:
+        """The number of attention axes."""
+        return f"axes={self.axes}"

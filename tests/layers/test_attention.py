@@ -242,3 +242,20 @@ def test_the_activity_of_multi_head_attention_counts_once():
     model = keras.Model(x, layer(x, x))
     y = model(torch.ones(2, 4, 6))
     torch.testing.assert_close(torch.stack(model.losses), 0.01 * torch.sum(y**2).reshape(1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("masked", "want"),
+    [(False, [[1, 0, 0], [1, 1, 0], [1, 1, 1]]), (True, [[1, 0, 0], [0, 0, 0], [1, 0, 1]])],
+)
+def test_the_scores_of_multi_head_attention_carry_their_mask(masked, want):
+    """As in tf_keras 2.21, where it is left over from the softmax."""
+    x = h = keras.Input((3, 2))
+    if masked:
+        h = keras.layers.Masking()(x)
+    model = keras.Model(
+        x, keras.layers.MultiHeadAttention(2, 2)(h, h, return_attention_scores=True, use_causal_mask=True)
+    )
+    output, scores = model(torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]]))
+    assert hasattr(output, "_keras_mask") is masked
+    assert scores._keras_mask.int().tolist() == [[want]]

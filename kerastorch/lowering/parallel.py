@@ -32,7 +32,7 @@ def join_parallel(graph: fx.Graph, modules: dict[str, nn.Module]) -> dict[str, P
             by_input.setdefault((node.args[0], linear.bias is not None), []).append(node)
     made: dict[str, ParallelLinear] = {}
     groups: dict[tuple[Any, ...], str] = {}
-    for (given, _), nodes in by_input.items():
+    for nodes in by_input.values():
         targets = tuple(node.target for node in nodes)
         if targets not in groups:
             elsewhere = {target for group in groups for target in group}
@@ -43,7 +43,9 @@ def join_parallel(graph: fx.Graph, modules: dict[str, nn.Module]) -> dict[str, P
                 name += "_"
             groups[targets], made[name] = name, ParallelLinear([modules[target] for target in targets])
         with graph.inserting_before(nodes[0]):
-            joined = graph.create_node("call_module", groups[targets], (given,))
+            joined = graph.create_node(
+                "call_module", groups[targets], nodes[0].args
+            )  # as another group may have left it
             for i, node in enumerate(nodes):
                 node.replace_all_uses_with(graph.call_function(operator.getitem, (joined, i)))
         for node in nodes:

@@ -215,3 +215,12 @@ def test_maps_shared_between_groups():
             want = model([X, X + 1])
         for a, b in zip(got, want, strict=True):
             torch.testing.assert_close(a, b.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_maps_of_what_another_group_returns():
+    x = keras.Input((5, 8))
+    first, second = layers.Dense(8)(x), layers.Dense(8)(x)
+    model = keras.Model(x, layers.Add()([layers.Dense(8)(first), layers.Dense(8)(first), second]))
+    with torch.no_grad():
+        torch.testing.assert_close(model(X), each_alone(model), atol=1e-6, rtol=1e-5)
+    assert [len(part.linears) for part in joined(model)] == [2, 2]

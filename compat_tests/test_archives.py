@@ -177,6 +177,9 @@ KERAS3_WAYS = {
     "attention by name": lambda k, x: k.layers.MultiHeadAttention(2, 3)(query=x, value=x),
     "masked softmax": lambda k, x: k.layers.Softmax(axis=1)(x, mask=k.ops.greater(x, 0.5)),
     "softmax of a mask": lambda k, x: k.layers.Softmax(axis=-1)(k.layers.Masking()(x)[:, :, 0], mask=x[:, :, 1]),
+    "masked identity": lambda k, x: k.layers.LSTM(2)(k.layers.Identity()(k.layers.Masking()(x))),
+    "masked groups": lambda k, x: k.layers.GroupNormalization(2)(k.layers.Masking()(x)),
+    "gated attention": lambda k, x: k.layers.MultiHeadAttention(2, 3, use_gate=True)(x, x),
     "initial state": lambda k, x: k.layers.GRU(6)(x, initial_state=k.layers.GlobalMaxPooling1D()(x)),
     "initial states": lambda k, x: k.layers.Bidirectional(k.layers.GRU(6))(
         x, initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]

@@ -66,6 +66,24 @@ def test_keras3_weights(name, tmp_path):
     assert paths[0] == paths[1] - seeds
 
 
+def test_the_parts_of_attention_stand_where_keras3_has_them(tmp_path):
+    x = keras.Input((5, 4))
+    y = layers.MultiHeadAttention(2, 3, use_gate=True, use_bias=False, name="a")(x, x)
+    keras.Model(x, y).save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        parts = set(file["layers/multi_head_attention"])
+    assert parts - {"vars"} == {"_gate_dense", "key_dense", "output_dense", "query_dense", "value_dense"}
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_masks_of_keras3_stay_its_own(suffix, tmp_path):
+    x = keras.Input((3, 4))
+    y = layers.GroupNormalization(2, keras3_masking=True)(layers.Identity(keras3_masking=True)(layers.Masking()(x)))
+    keras.Model(x, y).save(tmp_path / f"m{suffix}")
+    again = keras.models.load_model(tmp_path / f"m{suffix}")
+    assert [layer.get_config().get("keras3_masking") for layer in again.layers[2:]] == [True, True]
+
+
 @pytest.fixture
 def model():
     keras.backend.clear_session()

@@ -8,7 +8,7 @@ from typing import Any
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
 from kerastorch.saving.dialects.arguments import HARD_SIGMOID
-from kerastorch.saving.dialects.keras3 import MERGING, RECURRENT
+from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
@@ -17,7 +17,7 @@ __all__ = ["needs_keras3", "written"]
 _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
-    **dict.fromkeys((*MERGING, "Softmax"), ("keras3_masking",)),
+    **dict.fromkeys(MASKING, ("keras3_masking",)),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
     "MultiHeadAttention": (

@@ -119,6 +119,13 @@ def test_lora_and_quantised_weights():
         canonical(keras3_dense(quantization_config=described), Origin(3))
 
 
+def test_bins_that_keras3_found_come_back():
+    config = {"bin_boundaries": [-0.53, -0.02, 0.49], "num_bins": 4, "epsilon": 0.01, "name": "d", "dtype": "float32"}
+    described = {"module": "keras.layers", "class_name": "Discretization", "config": config, "registered_name": None}
+    layer = layers.deserialize(canonical(described, Origin(3)))
+    assert layer(torch.tensor([-1.0, 0.0, 0.5])).tolist() == [0, 2, 3]
+
+
 def rewritten(path, changes):
     """The archive with members replaced, or left out where the new content is None."""
     with zipfile.ZipFile(path) as archive:

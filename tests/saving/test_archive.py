@@ -126,6 +126,15 @@ def test_bins_that_keras3_found_come_back():
     assert layer(torch.tensor([-1.0, 0.0, 0.5])).tolist() == [0, 2, 3]
 
 
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_crop_of_keras3_keeps_its_layout(suffix, data_format, tmp_path):
+    x = keras.Input((6, 6, 6))
+    crop = layers.RandomCrop(2, 3, data_format=data_format, resize_in_inference=False)
+    keras.Model(x, crop(x)).save(tmp_path / f"m{suffix}")
+    assert keras.models.load_model(tmp_path / f"m{suffix}").layers[1].get_config() == crop.get_config()
+
+
 def rewritten(path, changes):
     """The archive with members replaced, or left out where the new content is None."""
     with zipfile.ZipFile(path) as archive:

@@ -87,7 +87,7 @@ def shared_arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
     neutral = {**_EVERYWHERE, **_NEUTRAL.get(name, {})}
     config = {k: v for k, v in config.items() if k not in neutral or (neutral[k] is not ... and v != neutral[k])}
     if name == "RandomCrop" and config.pop("resize_in_inference", True) is False:
-        config["data_format"] = "channels_last"  # Keras 3's layer, which crops where tf.keras's resizes
+        config.setdefault("data_format", "channels_last")  # Keras 3's layer, which crops where tf.keras's resizes
     return config
 
 

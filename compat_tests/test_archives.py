@@ -193,6 +193,12 @@ KERAS3_WAYS = {
     "initial states": lambda k, x: k.layers.Bidirectional(k.layers.GRU(6))(
         x, initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
     ),
+    "masks and initial states": lambda k, x: k.layers.LSTM(6, return_sequences=True)(
+        k.layers.Masking()(x), initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
+    ),
+    "masks and initial states both ways": lambda k, x: k.layers.Bidirectional(k.layers.GRU(6))(
+        k.layers.Masking()(x), initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
+    ),
     "shape with None": lambda k, x: k.layers.Reshape((None, 2))(x),
     "negative shared axis": lambda k, x: k.layers.PReLU(shared_axes=[-1], alpha_initializer="ones")(x),
 }

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastorch.registry import known_names
-from kerastorch.saving.dialects.keras3 import MASKING
+from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
 
 __all__ = ["drawn_within", "is_stack", "portable", "shared_arguments", "sharing_alike"]
 
@@ -32,7 +32,7 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     "Embedding": {"input_length": None},
     # Keras 3 takes any text that is also a function's name for that function.
     "Attention": {"score_mode": "dot"},
-    **{name: {"keras3_masking": True} for name in (*MASKING, "MultiHeadAttention")},
+    **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT, "MultiHeadAttention")},
     **{name: {"counts_idf": False} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
 }
 """Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""

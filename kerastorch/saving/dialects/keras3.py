@@ -93,13 +93,17 @@ def _in_keywords(x: Any, inside: bool = False) -> bool:
 
 
 def keras3_masks(config: Any) -> Any:
-    """The config, in which the layers of `MASKING` treat masks as those of Keras 3 do."""
+    """The config, in which the layers of `MASKING`, and recurrent ones that are given states, treat masks as those of Keras 3
+    do."""
     if isinstance(config, list):
         return [keras3_masks(x) for x in config]
     if not isinstance(config, Mapping):
         return config
     made = {key: keras3_masks(value) for key, value in config.items()}
-    if config.get("class_name") in MASKING and isinstance(config.get("config"), Mapping):
+    differs = config.get("class_name") in MASKING or (
+        config.get("class_name") in RECURRENT and calls_by_keyword(config)
+    )
+    if differs and isinstance(config.get("config"), Mapping):
         made["config"]["keras3_masking"] = True
     return made
 

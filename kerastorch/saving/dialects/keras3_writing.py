@@ -17,7 +17,7 @@ __all__ = ["needs_keras3", "written"]
 _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
-    **dict.fromkeys(MASKING, ("keras3_masking",)),
+    **dict.fromkeys((*MASKING, *RECURRENT), ("keras3_masking",)),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
     "MultiHeadAttention": (

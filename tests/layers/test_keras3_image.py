@@ -458,6 +458,8 @@ def test_policies_choose_evenly():
         lambda: L.RandomPerspective(scale=2.0),
         lambda: L.RandomGaussianBlur(kernel_size=4),
         lambda: L.RandomGaussianBlur(kernel_size=(3, 5, 7)),
+        lambda: L.RandomGaussianBlur(sigma=(2.0, 0.5)),
+        lambda: L.RandomGaussianBlur(sigma=(-1.0, -0.5)),
         lambda: L.RandomErasing(fill_value=[1.0, 2.0]),
         lambda: L.RandomErasing(scale=1.5),
         lambda: L.CutMix(factor=2.0),
@@ -469,6 +471,12 @@ def test_policies_choose_evenly():
 def test_bad_arguments_are_refused(make):
     with pytest.raises(ValueError):
         make()
+
+
+@pytest.mark.parametrize("sigma", [(0.5, 1.5), (-0.5, 0.5)])
+def test_a_pair_may_reach_beyond_its_bounds(sigma):
+    """As in Keras 3.15.1."""
+    assert L.RandomGaussianBlur(sigma=sigma).sigma == list(sigma)
 
 
 @pytest.mark.parametrize("key", ["fill_mode", "interpolation"])

@@ -126,6 +126,14 @@ def test_bins_that_keras3_found_come_back():
     assert layer(torch.tensor([-1.0, 0.0, 0.5])).tolist() == [0, 2, 3]
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", fixture_names("k3", "MultiHeadAttention__", "GroupQueryAttention__"))
+def test_attention_of_keras3_keeps_the_order_of_its_inputs(name, suffix, tmp_path):
+    model = keras.models.load_model(Fixture("k3", name).file(".keras"))
+    model.save(tmp_path / f"again{suffix}")
+    assert keras.models.load_model(tmp_path / f"again{suffix}").get_config() == model.get_config()
+
+
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_crop_of_keras3_keeps_its_layout(suffix, data_format, tmp_path):

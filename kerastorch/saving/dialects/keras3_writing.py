@@ -35,6 +35,8 @@ _ARCHITECTURES = {
 }  # fmt: skip
 """Layers of keras.applications, and where Keras 3 finds them."""
 _RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
+_BEHIND_FIRST = dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), ("value", "key"))
+"""Tensors that calls give by place: those given by name Keras 3 sorts by it, and with them a model's layers."""
 
 
 def needs_keras3(config: Any) -> bool:
@@ -241,4 +243,8 @@ def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[
     named = {key: tensors(value) for key, value in kwargs.items() if value is not None}
     if class_name in RECURRENT and isinstance(first, list) and len(first) > 1:
         args, named["initial_state"] = [first[0]], first[1:]
+    for key in _BEHIND_FIRST.get(class_name, ()):
+        if key not in named:
+            break
+        args.append(named.pop(key))
     return {"args": args, "kwargs": named}

@@ -179,7 +179,14 @@ def adapted(layer):
     return layer
 
 
+def drawn(k):
+    """A drawn model."""
+    x = k.Input((4, 6))
+    return k.Model(x, k.layers.Dense(3)(x))
+
+
 KERAS3_WAYS = {
+    "a drawn model in a stack": lambda k, x: k.Sequential([drawn(k), k.layers.Dense(2)])(x),
     "attention by name": lambda k, x: k.layers.MultiHeadAttention(2, 3)(query=x, value=x),
     "masked softmax": lambda k, x: k.layers.Softmax(axis=1)(x, mask=k.ops.greater(x, 0.5)),
     "softmax of a mask": lambda k, x: k.layers.Softmax(axis=-1)(k.layers.Masking()(x)[:, :, 0], mask=x[:, :, 1]),

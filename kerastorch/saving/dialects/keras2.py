@@ -54,11 +54,12 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     name, inner = config.get("class_name"), config.get("config")
     if isinstance(inner, Mapping) and (name in ("Functional", "Model") or "output_layers" in inner or is_stack(config)):
         made = {**config, "config": _model(inner)}
+        if is_stack(config):
+            for layer in made["config"]["layers"]:
+                _single_ends(layer)
         if not inside_layer or name not in ("Functional", "Model", "Sequential"):
             return made
-        for key in ("input_layers", "output_layers"):
-            if len(made["config"].get(key, ())) == 1:  # Keras 3's TimeDistributed takes no model of lists
-                made["config"][key] = made["config"][key][0]
+        _single_ends(made)
         return {**made, "module": "keras", "class_name": name.replace("Functional", "Model"), "registered_name": None}
     if name == "Policy" and isinstance(inner, Mapping):
         return inner["name"]
@@ -71,6 +72,14 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     if inside_layer or axis is None or (isinstance(axis, (list, tuple)) and len(axis) != 1):
         return _by_module(name, made)
     return made
+
+
+def _single_ends(layer: dict[str, Any]) -> None:
+    """Takes a drawn model's one input, or output, out of its list: Keras 3's TimeDistributed and Sequential take no model of
+    lists."""
+    for key in ("input_layers", "output_layers"):
+        if len(layer["config"].get(key, ())) == 1:
+            layer["config"][key] = layer["config"][key][0]
 
 
 def _by_module(name: str, layer: dict[str, Any]) -> dict[str, Any]:

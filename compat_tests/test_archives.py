@@ -173,13 +173,38 @@ def test_masks_of_merged_inputs_are_keras3s(name, both, keras3, tmp_path):
             check(keras3.models.load_model(tmp_path / again, compile=False)(data))
 
 
+def adapted(layer):
+    """The layer, adapted to numbers from -1 to 1."""
+    layer.adapt(np.linspace(-1, 1, 50))
+    return layer
+
+
+def drawn(k):
+    """A drawn model."""
+    x = k.Input((4, 6))
+    return k.Model(x, k.layers.Dense(3)(x))
+
+
 KERAS3_WAYS = {
+    "a drawn model in a stack": lambda k, x: k.Sequential([drawn(k), k.layers.Dense(2)])(x),
     "attention by name": lambda k, x: k.layers.MultiHeadAttention(2, 3)(query=x, value=x),
     "masked softmax": lambda k, x: k.layers.Softmax(axis=1)(x, mask=k.ops.greater(x, 0.5)),
     "softmax of a mask": lambda k, x: k.layers.Softmax(axis=-1)(k.layers.Masking()(x)[:, :, 0], mask=x[:, :, 1]),
+    "masked identity": lambda k, x: k.layers.LSTM(2)(k.layers.Identity()(k.layers.Masking()(x))),
+    "masked groups": lambda k, x: k.layers.GroupNormalization(2)(k.layers.Masking()(x)),
+    "gated attention": lambda k, x: k.layers.MultiHeadAttention(2, 3, use_gate=True)(x, x),
+    "bins that were found": lambda k, x: adapted(k.layers.Discretization(num_bins=4))(x),
+    "padded pictures": lambda k, x: k.layers.Resizing(5, 5, pad_to_aspect_ratio=True)(k.layers.Reshape((4, 6, 1))(x)),
+    "sounds of several channels": lambda k, x: k.layers.MelSpectrogram(4, 2, sampling_rate=8000, num_mel_bins=2)(x),
     "initial state": lambda k, x: k.layers.GRU(6)(x, initial_state=k.layers.GlobalMaxPooling1D()(x)),
     "initial states": lambda k, x: k.layers.Bidirectional(k.layers.GRU(6))(
         x, initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
+    ),
+    "masks and initial states": lambda k, x: k.layers.LSTM(6, return_sequences=True)(
+        k.layers.Masking()(x), initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
+    ),
+    "masks and initial states both ways": lambda k, x: k.layers.Bidirectional(k.layers.GRU(6))(
+        k.layers.Masking()(x), initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
     ),
     "shape with None": lambda k, x: k.layers.Reshape((None, 2))(x),
     "negative shared axis": lambda k, x: k.layers.PReLU(shared_axes=[-1], alpha_initializer="ones")(x),

@@ -211,7 +211,8 @@ class GroupNormalization(AffineMixin, Layer):
     """Normalises each sample over groups of channels and all other axes.
 
     groups: how many; 1 is layer normalisation over all axes, -1 (as many as channels) instance normalisation.
-    A mask, of the input's shape or without its last axes, leaves positions out of mean and variance.
+    A mask, of the input's shape or without its last axes, leaves positions out of mean and variance; with keras3_masking,
+    as in models from Keras 3, all count.
     Shapes: any, kept. gamma and beta: (channels,).
     Raises ValueError where the channels are unknown, or no multiple of the groups.
     Keras: tf.keras.layers.GroupNormalization; torch: nn.GroupNorm (kerastorch.nn.normalization.GroupNorm, a subclass).
@@ -232,10 +233,12 @@ class GroupNormalization(AffineMixin, Layer):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        *,
+        keras3_masking: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.groups, self.axis, self.epsilon = groups, axis, epsilon
+        self.groups, self.axis, self.epsilon, self.keras3_masking = groups, axis, epsilon, keras3_masking
         self._set_affine(
             center,
             scale,
@@ -272,7 +275,8 @@ class GroupNormalization(AffineMixin, Layer):
     def call(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor:
         """The normalised inputs, masked positions too."""
         x = inputs if self._order is None else inputs.permute(*self._order)
-        y = self.norm(x) if mask is None else self._masked(x, torch.ones_like(inputs) * self._widened(mask))
+        plain = mask is None or self.keras3_masking
+        y = self.norm(x) if plain else self._masked(x, torch.ones_like(inputs) * self._widened(mask))
         return y if self._order is None else y.permute(*self._back)
 
     def _widened(self, mask: Any) -> Any:
@@ -291,6 +295,13 @@ class GroupNormalization(AffineMixin, Layer):
         shape = (self._size, *(1,) * (self._rank - 2))
         y = y * self.norm.weight.reshape(shape) if self.scale else y
         return y + self.norm.bias.reshape(shape) if self.center else y
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments; `keras3_masking` where it is set."""
+        config = super().get_config()
+        if not self.keras3_masking:
+            del config["keras3_masking"]
+        return config
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

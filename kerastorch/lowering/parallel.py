@@ -43,9 +43,7 @@ def join_parallel(graph: fx.Graph, modules: dict[str, nn.Module]) -> dict[str, P
                 name += "_"
             groups[targets], made[name] = name, ParallelLinear([modules[target] for target in targets])
         with graph.inserting_before(nodes[0]):
-            joined = graph.create_node(
-                "call_module", groups[targets], nodes[0].args
-            )  # as another group may have left it
+            joined = graph.create_node("call_module", groups[targets], nodes[0].args)  # as another group left them
             for i, node in enumerate(nodes):
                 node.replace_all_uses_with(graph.call_function(operator.getitem, (joined, i)))
         for node in nodes:

@@ -51,13 +51,12 @@ class Resize(nn.Module):
         return images[..., top : top + h, left : left + w]
 
     def padded(self, images: torch.Tensor) -> torch.Tensor:
-        """The images with borders that give them the target's aspect."""
+        """The images with equal borders on both sides, as Keras 3 makes them: their aspect may be a pixel off the target's."""
         height, width = images.shape[-2:]
         h = max(height, int(float(width * self.height) / self.width))
         w = max(width, int(float(height * self.width) / self.height))
-        top, left = int(float(h - height) / 2), int(float(w - width) / 2)
-        sides = (left, w - width - left, top, h - height - top)
-        return nn.functional.pad(images, sides, value=self.fill_value)
+        top, left = (h - height) // 2, (w - width) // 2
+        return nn.functional.pad(images, (left, left, top, top), value=self.fill_value)
 
     def along(self, images: torch.Tensor, axis: int, size: int) -> torch.Tensor:
         """One axis resized."""

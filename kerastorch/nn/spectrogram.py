@@ -55,9 +55,16 @@ class MelSpectrogram(nn.Module):
         """(..., time) -> (..., bins, frames)."""
         given = sound.dtype
         sound = sound if given == torch.float64 else sound.float()  # torch has no FFT of halves
+        many = sound.dim() > 2  # axes in front, of which torch's stft takes one
         spectrum = torch.stft(
-            sound, self.fft_length, self.stride, self.length, self.window_values.to(sound.dtype), return_complex=True
+            sound.flatten(0, -2) if many else sound,
+            self.fft_length,
+            self.stride,
+            self.length,
+            self.window_values.to(sound.dtype),
+            return_complex=True,
         )
+        spectrum = spectrum.unflatten(0, sound.shape[:-1]) if many else spectrum
         power = torch.matmul(self.mel.to(sound.dtype).t(), spectrum.abs() ** self.mag_exp)
         if self.top_db is None:
             return power.to(given)

@@ -20,8 +20,8 @@ from kerastorch.variables import Variable
 
 __all__ = ["class_path", "lacks_layers", "load_by_path", "stored_values", "weighted_layers"]
 
-_PUBLIC_PARTS = ("MultiHeadAttention",)
-"""Layers whose parts Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
+_PUBLIC_PARTS = {"MultiHeadAttention": ("_query_dense", "_key_dense", "_value_dense", "_output_dense")}
+"""Parts of layers that Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
 
 
 def weighted_layers(model: Any, stored: Iterable[str] | None = None) -> Iterator[tuple[str, Any]]:
@@ -116,11 +116,11 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
     """The attributes of a layer that hold layers."""
     if _is_drawn(layer):
         return [("layers", layer.layers)]
-    public = type(layer).__name__ in _PUBLIC_PARTS
+    public = _PUBLIC_PARTS.get(type(layer).__name__, ())
     own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in _NOT_STATE}
     found = {**own, **layer._modules}
     parts = [
-        (name.lstrip("_") if public else name, value)
+        (name.lstrip("_") if name in public else name, value)
         for name, value in found.items()
         if _is_layer(value) or _is_container(value)
     ]

@@ -219,6 +219,7 @@ def test_who_casts_integers(make, dtype):
     ("make", "masked"),
     [
         (lambda: keras.layers.Identity(), False),
+        (lambda: keras.layers.Identity(keras3_masking=True), True),
         (lambda: keras.layers.SpectralNormalization(keras.layers.Dense(3)), True),
         (lambda: keras.layers.SpectralNormalization(keras.layers.Conv1D(3, 1)), False),
     ],

@@ -71,6 +71,10 @@ GIVEN = {
         lambda: L.RandomShear(0.5, 0.5, fill_mode="nearest").augment(IMAGES, SHEARS),
         [0.0, 231.2, 194.72, 144.0, 168.8, 116.16, 136.4, 205.2],
     ),
+    "resizing, padded by whole pixels on both sides": (
+        lambda: L.Resizing(3, 9, pad_to_aspect_ratio=True, fill_value=9.0)(IMAGES),
+        [9.0, 9.0, 110.7778, 9.0, 211.0, 9.0, 144.1111, 125.0],
+    ),
     "perspective": (
         lambda: L.RandomPerspective(fill_value=7.0).augment(IMAGES, PERSPECTIVES),
         [2.4302, 188.365, 178.8059, 69.9183, 158.5247, 130.5471, 106.2831, 62.1121],
@@ -454,6 +458,8 @@ def test_policies_choose_evenly():
         lambda: L.RandomPerspective(scale=2.0),
         lambda: L.RandomGaussianBlur(kernel_size=4),
         lambda: L.RandomGaussianBlur(kernel_size=(3, 5, 7)),
+        lambda: L.RandomGaussianBlur(sigma=(2.0, 0.5)),
+        lambda: L.RandomGaussianBlur(sigma=(-1.0, -0.5)),
         lambda: L.RandomErasing(fill_value=[1.0, 2.0]),
         lambda: L.RandomErasing(scale=1.5),
         lambda: L.CutMix(factor=2.0),
@@ -465,6 +471,12 @@ def test_policies_choose_evenly():
 def test_bad_arguments_are_refused(make):
     with pytest.raises(ValueError):
         make()
+
+
+@pytest.mark.parametrize("sigma", [(0.5, 1.5), (-0.5, 0.5)])
+def test_a_pair_may_reach_beyond_its_bounds(sigma):
+    """As in Keras 3.15.1."""
+    assert L.RandomGaussianBlur(sigma=sigma).sigma == list(sigma)
 
 
 @pytest.mark.parametrize("key", ["fill_mode", "interpolation"])

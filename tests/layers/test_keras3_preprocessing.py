@@ -59,6 +59,13 @@ def test_mel_spectrogram_has_its_shape_and_range():
     assert result.max() - result.min() <= 40.0 + 1e-4
 
 
+def test_mel_spectrograms_of_several_channels():
+    layer, sound = L.MelSpectrogram(64, 32, sampling_rate=800, num_mel_bins=8), torch.randn(2, 3, 256)
+    result = layer(sound)
+    assert result.shape == (2, 3, 8, 9) == (2, *layer.compute_output_shape((None, 3, 256))[1:])
+    torch.testing.assert_close(result.flatten(0, 1), layer(sound.flatten(0, 1)))
+
+
 def test_pipeline_runs_its_layers_and_is_written():
     layer = L.Pipeline([L.Rescaling(0.5), L.CenterCrop(2, 2)])
     torch.testing.assert_close(layer(IMAGES), IMAGES[:, :, 1:3] / 2)

@@ -221,6 +221,12 @@ def test_group_normalization_with_mask():
     np.testing.assert_allclose(y.detach().numpy()[0, 2], [88.0, 44.0], atol=1e-4)
 
 
+def test_group_normalization_of_keras3_counts_masked_positions():
+    x = torch.tensor([[[1.0, 5.0], [3.0, 7.0], [90.0, 50.0]]])
+    layer = layers.GroupNormalization(groups=2, keras3_masking=True)
+    torch.testing.assert_close(layer(x, mask=torch.tensor([[True, True, False]])), layer(x))
+
+
 def test_group_normalization_first_in_a_model_trains():
     # torch 2.13's own nn.GroupNorm crashes here on CPU: channels last, and no gradient with respect to the input.
     layer = layers.GroupNormalization(groups=3)

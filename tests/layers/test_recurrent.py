@@ -357,3 +357,25 @@ def test_bidirectional_of_layers_of_two_widths():
     other = keras.layers.GRU(3, return_sequences=True, go_backwards=True)
     model = keras.Model(x, keras.layers.Bidirectional(inner, backward_layer=other)(x))
     assert model.output_shape == (None, 4, 7) and model(torch.ones(2, 4, 3)).shape == (2, 4, 7)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, keras.layers.Bidirectional])
+def test_states_of_keras3_leave_the_inputs_mask_out(wrap):
+    """As in Keras 3.15.1, which hands a mask on to layers of one tensor only; one that is given counts."""
+    x = keras.Input((3, 2))
+    layer = wrap(keras.layers.GRU(2))
+    layer.build((None, 3, 2))
+    config = {**layer.get_config(), "keras3_masking": True}
+    states = [keras.layers.GlobalMaxPooling1D()(x) for _ in range(len(layer.get_weights()) // 3)]
+    same = type(layer).from_config(config)
+    models = [
+        keras.Model(x, layer(x, initial_state=states)),
+        keras.Model(x, same(keras.layers.Masking()(x), initial_state=states)),
+        keras.Model(x, same(x, initial_state=states, mask=keras.layers.Lambda(lambda x: x[:, :, 0] != 0)(x))),
+    ]
+    same.set_weights(layer.get_weights())
+    data = torch.tensor([[[1.0, 2.0], [3.0, 1.0], [0.0, 0.0]]])
+    plain, masked, told = (model(data) for model in models)
+    torch.testing.assert_close(masked, plain)
+    assert not torch.allclose(told, plain)
+    assert same.get_config()["keras3_masking"]

@@ -131,6 +131,26 @@ def test_gradients_of_division(function: str, args: Any, want: torch.Tensor) -> 
     torch.testing.assert_close(x.grad, want)
 
 
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        # Recorded from Keras 3.15.1.
+        ("Mod", [1.0, 0.5, 1.0]),
+        ("Fmod", [1.0, 0.5, 1.0]),
+        ("Fmax", [1.5, 2.0, 7.0]),
+        ("Fmin", [1.0, 1.5, 1.5]),
+        ("DivideNoNan", [0.6666667, 1.3333334, 4.6666665]),
+        ("Arctan2", [0.5880026, 0.9272952, 1.359703]),
+        ("Logaddexp", [1.9740769, 2.4740770, 7.0040784]),
+        ("Isclose", [False, False, False]),
+    ],
+)
+def test_a_float_beside_integers_stays_one(name: str, want: list[Any]) -> None:
+    x = keras.Input((), dtype="int32")
+    model = keras.Model(x, KerasOp(f"numpy.{name}")(x, 1.5))
+    torch.testing.assert_close(model(torch.tensor([1, 2, 7], dtype=torch.int32)), torch.tensor(want))
+
+
 def test_a_size_in_a_reshape_that_does_not_fit_what_stands_for_open_axes() -> None:
     x = keras.Input((4, 6))
     rows = TFOpLambda("linalg.matmul")(TFOpLambda("reshape")(x, [-1, 6]), b=[[1.0, 2.0]] * 6)

@@ -66,6 +66,24 @@ def test_keras3_weights(name, tmp_path):
     assert paths[0] == paths[1] - seeds
 
 
+def test_the_parts_of_attention_stand_where_keras3_has_them(tmp_path):
+    x = keras.Input((5, 4))
+    y = layers.MultiHeadAttention(2, 3, use_gate=True, use_bias=False, name="a")(x, x)
+    keras.Model(x, y).save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        parts = set(file["layers/multi_head_attention"])
+    assert parts - {"vars"} == {"_gate_dense", "key_dense", "output_dense", "query_dense", "value_dense"}
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_masks_of_keras3_stay_its_own(suffix, tmp_path):
+    x = keras.Input((3, 4))
+    y = layers.GroupNormalization(2, keras3_masking=True)(layers.Identity(keras3_masking=True)(layers.Masking()(x)))
+    keras.Model(x, y).save(tmp_path / f"m{suffix}")
+    again = keras.models.load_model(tmp_path / f"m{suffix}")
+    assert [layer.get_config().get("keras3_masking") for layer in again.layers[2:]] == [True, True]
+
+
 @pytest.fixture
 def model():
     keras.backend.clear_session()
@@ -99,6 +117,30 @@ def test_lora_and_quantised_weights():
     described = {"module": "keras.quantizers", "class_name": "Int8QuantizationConfig", "config": {}}
     with pytest.raises(ValueError, match="Dense 'd' holds quantised weights"):
         canonical(keras3_dense(quantization_config=described), Origin(3))
+
+
+def test_bins_that_keras3_found_come_back():
+    config = {"bin_boundaries": [-0.53, -0.02, 0.49], "num_bins": 4, "epsilon": 0.01, "name": "d", "dtype": "float32"}
+    described = {"module": "keras.layers", "class_name": "Discretization", "config": config, "registered_name": None}
+    layer = layers.deserialize(canonical(described, Origin(3)))
+    assert layer(torch.tensor([-1.0, 0.0, 0.5])).tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", fixture_names("k3", "MultiHeadAttention__", "GroupQueryAttention__"))
+def test_attention_of_keras3_keeps_the_order_of_its_inputs(name, suffix, tmp_path):
+    model = keras.models.load_model(Fixture("k3", name).file(".keras"))
+    model.save(tmp_path / f"again{suffix}")
+    assert keras.models.load_model(tmp_path / f"again{suffix}").get_config() == model.get_config()
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_crop_of_keras3_keeps_its_layout(suffix, data_format, tmp_path):
+    x = keras.Input((6, 6, 6))
+    crop = layers.RandomCrop(2, 3, data_format=data_format, resize_in_inference=False)
+    keras.Model(x, crop(x)).save(tmp_path / f"m{suffix}")
+    assert keras.models.load_model(tmp_path / f"m{suffix}").layers[1].get_config() == crop.get_config()
 
 
 def rewritten(path, changes):

@@ -8,6 +8,7 @@ import os
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import kerastorch as keras
 from kerastorch import layers
@@ -217,3 +218,18 @@ def test_the_layer_of_inception_resnet_has_tf_keras_name_in_h5(tmp_path, name):
         file.attrs["model_config"] = text.replace("Custom>CustomScaleLayer", name)
     model = load_model(tmp_path / "m.h5")
     np.testing.assert_array_equal(model.predict([np.ones((1, 2)), np.ones((1, 2))], verbose=0), [[1.5, 1.5]])
+
+
+def test_a_drawn_model_in_a_stack_returns_no_list(tmp_path):
+    """Keras 3 calls the next layer on what it returns."""
+    x = keras.Input((4,), name="x")
+    inner = keras.Model(x, keras.layers.Dense(3, name="y")(x))
+    model = keras.Sequential([keras.Input((4,)), inner, keras.layers.Dense(2)])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        written = json.loads(file.attrs["model_config"])["config"]["layers"][1]["config"]
+    assert [written[key] for key in ("input_layers", "output_layers")] == [["x", 0, 0], ["y", 0, 0]]
+    again = keras.models.load_model(tmp_path / "m.h5")
+    assert again.get_config() == model.get_config()
+    data = torch.randn(2, 4)
+    torch.testing.assert_close(again(data), model(data))

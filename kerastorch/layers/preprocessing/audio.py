@@ -129,7 +129,8 @@ class STFTSpectrogram(Layer):
 class MelSpectrogram(Layer):
     """Mel spectrograms of raw sound.
 
-    (batch, time) or (time,) -> (batch, num_mel_bins, frames). power_to_db: in decibels below ref_power, top_db deep.
+    Shapes: (batch, ..., time) -> (batch, ..., num_mel_bins, frames), or (time,) -> (num_mel_bins, frames).
+    power_to_db: in decibels below ref_power, top_db deep.
     Raises ValueError where fft_length is less than sequence_length, and for an unknown window.
     Keras: keras.layers.MelSpectrogram (Keras 3); torch: torch.stft.
     """
@@ -183,7 +184,7 @@ class MelSpectrogram(Layer):
         return self.compute_dtype
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """(batch, num_mel_bins, frames)."""
+        """(batch, ..., num_mel_bins, frames)."""
         time = input_shape[-1]
         # An even fft_length reflects half of it at each end.
         padded = None if time is None else time + 2 * (self.fft_length // 2) - self.fft_length

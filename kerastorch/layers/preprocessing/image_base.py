@@ -328,15 +328,14 @@ class RandomImageLayer(ImageLayer):
     # Checks of arguments
 
     def bounds(self, key: str, factor: Any, low: float = -1.0, high: float = 1.0) -> list[float]:
-        """A factor as lower and upper bound: a number f means (-f, f), or (low, f) where low is more than that."""
-        found: list[float] = []
+        """A factor as lower and upper bound: a number f means (-f, f), or (low, f) where low is more than that; of two
+        numbers the first may not exceed `high`, nor the second be below `low`, which is all that Keras 3 asks."""
         if isinstance(factor, (list, tuple)):
-            found = sorted(factor)
-        elif isinstance(factor, (int, float)) and low <= factor:
-            found = [max(-abs(factor), low), abs(factor)]
-        if len(found) != 2 or not low <= found[0] <= found[1] <= high:
-            raise self._error(f"{key} must be a number, or a list of two, within [{low}, {high}], got {factor!r}.")
-        return found
+            if len(factor) == 2 and factor[0] <= high and factor[1] >= low:
+                return sorted(factor)
+        elif isinstance(factor, (int, float)) and low <= factor <= high:
+            return [max(-abs(factor), low), abs(factor)]
+        raise self._error(f"{key} must be a number, or a list of two, within [{low}, {high}], got {factor!r}.")
 
     def pair(self, key: str, value: Any) -> list[float]:
         """A range of values as a list of two numbers, the lower first."""

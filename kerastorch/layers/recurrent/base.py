@@ -38,6 +38,7 @@ class RNN(Layer):
     go_backwards: from the last step to the first, outputs in that order. stateful: begin where the last batch ended.
     time_major: (time, batch, ...) in and out. unroll: taken, and without effect on the numbers; needs a known length.
     zero_output_for_mask (keyword): masked steps give 0; else they repeat the output before.
+    keras3_masking (keyword): given its first states, the layer heeds no mask but one that it is given too, as in Keras 3.
     Called with `initial_state`, a list, or with inputs `[x, *states]`; `constants` go to the cell's call.
     Shapes: (batch, time, ...) -> (batch, units) or (batch, time, units). Masks: (batch, time).
     Raises ValueError for what is no cell, states that do not fit, and a stateful layer without a known batch size.
@@ -59,13 +60,14 @@ class RNN(Layer):
         **kwargs: Any,
     ) -> None:
         zero_output_for_mask = bool(kwargs.pop("zero_output_for_mask", False))
+        keras3_masking = bool(kwargs.pop("keras3_masking", False))
         super().__init__(**kwargs)
         cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
         check_cell(cell)
         self.cell = cell
         self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
         self.stateful, self.unroll, self.time_major = stateful, unroll, time_major
-        self.zero_output_for_mask = zero_output_for_mask
+        self.zero_output_for_mask, self.keras3_masking = zero_output_for_mask, keras3_masking
         self.input_spec: Any = [InputSpec(ndim=3)] if isinstance(cell, BuiltInCell) else None
         self._num_constants = 0
         self._chained = False
@@ -125,7 +127,8 @@ class RNN(Layer):
         x, states, given = self._split(inputs)
         states += pytree.tree_leaves(_listed(initial_state))
         given = given or _listed(constants)
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        if isinstance(mask, (list, tuple)):  # those that the inputs carry, the states among them
+            mask = None if self.keras3_masking else mask[0]
         options: dict[str, Any] = {}
         if mask is not None:
             options["mask"] = mask
@@ -424,8 +427,9 @@ class RNN(Layer):
                     config[name] = getattr(self.cell, name)
         if self._num_constants:
             config["num_constants"] = self._num_constants
-        if self.zero_output_for_mask:
-            config["zero_output_for_mask"] = True
+        for name in ("zero_output_for_mask", "keras3_masking"):
+            if getattr(self, name):
+                config[name] = True
         return config
 
     @classmethod

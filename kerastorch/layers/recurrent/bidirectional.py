@@ -26,6 +26,7 @@ class Bidirectional(Wrapper):
     layer: an RNN layer; it serves as a pattern for the two. merge_mode: how the two outputs become one: 'concat' (last
     axis), 'sum', 'mul', 'ave', or None for a list of both. backward_layer: the second, where it is to differ.
     With return_state, a list: the output(s), the forward layer's states, the backward's. `initial_state` likewise.
+    keras3_masking (keyword): as of `RNN`.
     Shapes: as the layer's, its last axis doubled by 'concat'. Masked steps give 0 where sequences are returned.
     Raises ValueError for what is no layer, an unknown merge_mode, and two layers that do not go together.
     Keras: tf.keras.layers.Bidirectional; torch: two modules of kerastorch.nn.recurrent.
@@ -42,11 +43,12 @@ class Bidirectional(Wrapper):
         **kwargs: Any,
     ) -> None:
         _check(layer, merge_mode, backward_layer)
+        keras3_masking = bool(kwargs.pop("keras3_masking", False))
         kwargs.setdefault("trainable", layer.trainable)
         # Past Wrapper's, and past nn.Module's registration: the layer is a pattern, its weights are none of this one's.
         Layer.__init__(self, weights=weights, **kwargs)
         object.__setattr__(self, "layer", layer)
-        self.merge_mode = merge_mode
+        self.merge_mode, self.keras3_masking = merge_mode, keras3_masking
         self._backward_config = None if backward_layer is None else serialize(backward_layer)
         self.forward_layer = _copy_of(layer)
         self.backward_layer = _copy_of(layer, turned=True) if backward_layer is None else backward_layer
@@ -69,6 +71,8 @@ class Bidirectional(Wrapper):
         for inner in (self.forward_layer, self.backward_layer):
             if hasattr(inner, "zero_output_for_mask"):
                 inner.zero_output_for_mask = inner.return_sequences
+            if keras3_masking:
+                inner.keras3_masking = True
         self.stateful, self.return_sequences, self.return_state = (
             layer.stateful,
             layer.return_sequences,
@@ -122,7 +126,8 @@ class Bidirectional(Wrapper):
         self, inputs: Any, training: Any = None, mask: Any = None, initial_state: Any = None, constants: Any = None
     ) -> Any:
         """The merged output, or, with return_state, the list of it and the states of both layers."""
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        if isinstance(mask, (list, tuple)):  # those that the inputs carry, the states among them
+            mask = None if self.keras3_masking else mask[0]
         forward, backward = self._halves(inputs, initial_state, constants)
         y = self._run(self.forward_layer, forward, mask, training)
         z = self._run(self.backward_layer, backward, mask, training)
@@ -236,6 +241,8 @@ class Bidirectional(Wrapper):
             config["num_constants"] = self._num_constants
         if self._backward_config is not None:
             config["backward_layer"] = self._backward_config
+        if self.keras3_masking:
+            config["keras3_masking"] = True
         return config
 
     def _constructor_config(self, owner: type | None = None) -> dict[str, Any]:

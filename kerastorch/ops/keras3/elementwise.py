@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.utils import _pytree as pytree
 
 from kerastorch.config import torch_dtype
 from kerastorch.ops.arithmetic import argument_pair, clamp, divide_no_nan, imaginary, maximum, minimum, where
@@ -101,7 +102,15 @@ def _both(function: Any) -> Any:
 
 
 def _tensors(x: Any, y: Any) -> tuple[Any, Any]:
-    return as_tensor(x, like=y), as_tensor(y, like=x)
+    return _beside(x, y), _beside(y, x)
+
+
+def _beside(x: Any, other: Any) -> Any:
+    """A tensor as it is; numbers as one of the other's dtype, but floats beside integers stay floats."""
+    whole = is_tensor(other) and not (dtype_of(other).is_floating_point or dtype_of(other).is_complex)
+    if whole and not is_tensor(x) and any(isinstance(n, float) for n in pytree.tree_leaves(x)):
+        return as_tensor(x, dtype=torch.float32)
+    return as_tensor(x, like=other)
 
 
 for _name, _function in {
@@ -112,7 +121,7 @@ for _name, _function in {
     TABLE.named(f"numpy.{_name}")(_both(_function))
 TABLE.named("numpy.Maximum")(lambda x1, x2: maximum(x1, x2))
 TABLE.named("numpy.Minimum")(lambda x1, x2: minimum(x1, x2))
-TABLE.named("numpy.DivideNoNan")(lambda x1, x2: divide_no_nan(x1, x2))
+TABLE.named("numpy.DivideNoNan")(lambda x1, x2: divide_no_nan(*_tensors(x1, x2)))
 for _name, _function in {
     "Fmod": torch.fmod, "LogicalAnd": torch.logical_and, "LogicalOr": torch.logical_or, "LogicalXor": torch.logical_xor,
     "Fmax": torch.fmax, "Fmin": torch.fmin, "Gcd": torch.gcd, "Lcm": torch.lcm, "Nextafter": torch.nextafter,

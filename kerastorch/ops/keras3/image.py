@@ -57,29 +57,14 @@ def _resize(
     images: Any, size: Any, interpolation: str = "bilinear", antialias: bool = False, crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False, fill_mode: str = "constant", fill_value: float = 0.0, data_format: Any = None,
 ) -> Any:  # fmt: skip
-    aspect = "crop" if crop_to_aspect_ratio else "stretch"
+    aspect = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
     size = (size, size) if isinstance(size, int) else tuple(size)
     dtype = dtype_of(images)
-
-    def resized(x: Any) -> Any:
-        if pad_to_aspect_ratio:
-            x = _at_aspect(x, size[0], size[1], fill_value)
-        return resize(x, size, interpolation, antialias, aspect)
-
-    y = _batched(resized, images, data_format)
+    y = _batched(lambda x: resize(x, size, interpolation, antialias, aspect, fill_value), images, data_format)
     if dtype.is_floating_point or interpolation == "nearest":
         return y
     limits = torch.iinfo(dtype)
     return torch.clamp(torch.round(y), limits.min, limits.max).to(dtype)
-
-
-def _at_aspect(x: Any, height: int, width: int, fill: float) -> Any:
-    """The image with equal margins on both sides, as Keras 3 makes them: its aspect may be one column off."""
-    h, w = sizes_of(x)[-2:]
-    top, left = (
-        (max(n, int(float(m * a) / b)) - n) // 2 for n, m, a, b in ((h, w, height, width), (w, h, width, height))
-    )
-    return F.pad(x, [left, left, top, top], value=fill)
 
 
 @TABLE.named("image.ExtractPatches")

@@ -17,5 +17,5 @@ def canonical(config: Any, origin: Origin) -> Any:
         config = keras1.upgraded(config, origin)
     read = keras3.canonical(config, origin)
     if origin.generation == 3 and (keras3.has_masks(read) or keras3.calls_by_keyword(read)):
-        read = keras3.merging_masks(read)
+        read = keras3.keras3_masks(read)
     return theano.padded(multi_gpu.rejoined(read), origin)

@@ -49,6 +49,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         config["recurrent_activation"] = "hard_sigmoid"
     if name == "Embedding" and "int" in str(config.get("dtype")):
         del config["dtype"]  # before Keras 2.1 that of the input
+    if name == "Discretization" and config.get("bin_boundaries") is not None:
+        config.pop("num_bins", None)  # after `adapt` Keras 3 writes what it was asked for beside what it found
     if origin.generation == 3 and name == "MultiHeadAttention":
         config["keras3_masking"] = True
     if origin.generation == 3 and config.get("output_mode") in ("tf_idf", "tf-idf"):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerastorch.registry import known_names
-from kerastorch.saving.dialects.keras3 import MERGING
+from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
 
 __all__ = ["drawn_within", "is_stack", "portable", "shared_arguments", "sharing_alike"]
 
@@ -32,7 +32,7 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     "Embedding": {"input_length": None},
     # Keras 3 takes any text that is also a function's name for that function.
     "Attention": {"score_mode": "dot"},
-    **{name: {"keras3_masking": True} for name in (*MERGING, "MultiHeadAttention", "Softmax")},
+    **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT, "MultiHeadAttention")},
     **{name: {"counts_idf": False} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
 }
 """Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""
@@ -54,11 +54,12 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     name, inner = config.get("class_name"), config.get("config")
     if isinstance(inner, Mapping) and (name in ("Functional", "Model") or "output_layers" in inner or is_stack(config)):
         made = {**config, "config": _model(inner)}
+        if is_stack(config):
+            for layer in made["config"]["layers"]:
+                _single_ends(layer)
         if not inside_layer or name not in ("Functional", "Model", "Sequential"):
             return made
-        for key in ("input_layers", "output_layers"):
-            if len(made["config"].get(key, ())) == 1:  # Keras 3's TimeDistributed takes no model of lists
-                made["config"][key] = made["config"][key][0]
+        _single_ends(made)
         return {**made, "module": "keras", "class_name": name.replace("Functional", "Model"), "registered_name": None}
     if name == "Policy" and isinstance(inner, Mapping):
         return inner["name"]
@@ -71,6 +72,14 @@ def _portable(config: Any, inside_layer: bool) -> Any:
     if inside_layer or axis is None or (isinstance(axis, (list, tuple)) and len(axis) != 1):
         return _by_module(name, made)
     return made
+
+
+def _single_ends(layer: dict[str, Any]) -> None:
+    """Takes a drawn model's one input, or output, out of its list: Keras 3's TimeDistributed and Sequential take no model of
+    lists."""
+    for key in ("input_layers", "output_layers"):
+        if len(layer["config"].get(key, ())) == 1:
+            layer["config"][key] = layer["config"][key][0]
 
 
 def _by_module(name: str, layer: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def shared_arguments(name: str, config: dict[str, Any]) -> dict[str, Any]:
     neutral = {**_EVERYWHERE, **_NEUTRAL.get(name, {})}
     config = {k: v for k, v in config.items() if k not in neutral or (neutral[k] is not ... and v != neutral[k])}
     if name == "RandomCrop" and config.pop("resize_in_inference", True) is False:
-        config["data_format"] = "channels_last"  # Keras 3's layer, which crops where tf.keras's resizes
+        config.setdefault("data_format", "channels_last")  # Keras 3's layer, which crops where tf.keras's resizes
     return config
 
 

@@ -16,17 +16,21 @@ from kerastorch.saving.dialects.operations import is_operation, read_operation
 from kerastorch.saving.origin import Origin
 
 __all__ = [
+    "MASKING",
     "MERGING",
     "RECURRENT",
     "calls_by_keyword",
     "canonical",
     "has_masks",
-    "merging_masks",
+    "keras3_masks",
     "names_lambdas_function",
 ]
 
 MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that merge inputs, and their masks in another way than tf.keras's."""
+
+MASKING = (*MERGING, "GroupNormalization", "Identity", "Softmax")
+"""All layers that treat masks in another way than tf.keras's."""
 
 RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 """Layers whose initial states tf.keras writes behind their input, as one list."""
@@ -88,14 +92,18 @@ def _in_keywords(x: Any, inside: bool = False) -> bool:
     return isinstance(x, list) and any(_in_keywords(y, inside) for y in x)
 
 
-def merging_masks(config: Any) -> Any:
-    """The config, in which the layers that merge inputs, and Softmax, treat masks as those of Keras 3 do."""
+def keras3_masks(config: Any) -> Any:
+    """The config, in which the layers of `MASKING`, and recurrent ones that are given states, treat masks as those of Keras 3
+    do."""
     if isinstance(config, list):
-        return [merging_masks(x) for x in config]
+        return [keras3_masks(x) for x in config]
     if not isinstance(config, Mapping):
         return config
-    made = {key: merging_masks(value) for key, value in config.items()}
-    if config.get("class_name") in (*MERGING, "Softmax") and isinstance(config.get("config"), Mapping):
+    made = {key: keras3_masks(value) for key, value in config.items()}
+    differs = config.get("class_name") in MASKING or (
+        config.get("class_name") in RECURRENT and calls_by_keyword(config)
+    )
+    if differs and isinstance(config.get("config"), Mapping):
         made["config"]["keras3_masking"] = True
     return made
 

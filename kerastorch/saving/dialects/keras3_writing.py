@@ -8,7 +8,7 @@ from typing import Any
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
 from kerastorch.saving.dialects.arguments import HARD_SIGMOID
-from kerastorch.saving.dialects.keras3 import MERGING, RECURRENT
+from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
@@ -17,7 +17,7 @@ __all__ = ["needs_keras3", "written"]
 _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regularizers", "constraint": "keras.constraints"}
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
-    **dict.fromkeys((*MERGING, "Softmax"), ("keras3_masking",)),
+    **dict.fromkeys((*MASKING, *RECURRENT), ("keras3_masking",)),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
     "MultiHeadAttention": (
@@ -35,6 +35,8 @@ _ARCHITECTURES = {
 }  # fmt: skip
 """Layers of keras.applications, and where Keras 3 finds them."""
 _RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
+_BEHIND_FIRST = dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), ("value", "key"))
+"""Tensors that calls give by place."""
 
 
 def needs_keras3(config: Any) -> bool:
@@ -241,7 +243,9 @@ def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[
     named = {key: tensors(value) for key, value in kwargs.items() if value is not None}
     if class_name in RECURRENT and isinstance(first, list) and len(first) > 1:
         args, named["initial_state"] = [first[0]], first[1:]
-    if len(args) == 1 and list(named)[:2] == ["value", "key"]:  # of attention
-        # Keras 3 orders layers, and so what its archives call them, by the names of keywords: here by their places.
-        args += [named.pop("value"), named.pop("key")]
+    # Keras 3 orders layers, and so what its archives call them, by the names of keywords: here by their places.
+    for key in _BEHIND_FIRST.get(class_name, ()):
+        if next(iter(named), None) != key:
+            break
+        args.append(named.pop(key))
     return {"args": args, "kwargs": named}

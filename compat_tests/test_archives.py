@@ -207,6 +207,18 @@ KERAS3_WAYS = {
         k.layers.Masking()(x), initial_state=[k.layers.GlobalMaxPooling1D()(x), k.layers.GlobalAveragePooling1D()(x)]
     ),
     "shape with None": lambda k, x: k.layers.Reshape((None, 2))(x),
+    "steps in their turn": lambda k, x: k.layers.TimeDistributed(k.layers.BatchNormalization(momentum=0.5))(x),
+    "steps of a model": lambda k, x: k.layers.TimeDistributed(
+        k.Sequential([k.Input((6,)), k.layers.BatchNormalization(momentum=0.5), k.layers.Dense(2)])
+    )(x),
+    "steps of a power iteration": lambda k, x: k.layers.TimeDistributed(
+        k.layers.SpectralNormalization(k.layers.Dense(3))
+    )(x),
+    "a mask beside steps": lambda k, x: k.layers.LSTM(2)(
+        k.layers.TimeDistributed(k.layers.Flatten())(
+            k.layers.TimeDistributed(k.layers.Embedding(3, 2, mask_zero=True))(k.ops.cast(k.ops.greater(x, 0), "int32"))
+        )
+    ),
     "negative shared axis": lambda k, x: k.layers.PReLU(shared_axes=[-1], alpha_initializer="ones")(x),
 }
 
@@ -224,3 +236,5 @@ def test_ways_of_keras3(make, file, keras3, tmp_path):
     ours.save(tmp_path / f"again_{file}")
     again = keras3.models.load_model(tmp_path / f"again_{file}", compile=False)
     close(np.asarray(again(data)), np.asarray(theirs(data)))
+    close(ours(data, training=True).detach(), np.asarray(theirs(data, training=True)))
+    close(ours(data).detach(), np.asarray(theirs(data)))

@@ -55,12 +55,18 @@ class TimeDistributed(Wrapper):
     Shapes: (batch, time, ...) -> (batch, time, ...), the layer's own from the third axis on; also nested structures.
     A mask (batch, time, ...) goes to the layer where it takes one, and on to what follows.
     Raises ValueError where `layer` is no Layer, and for inputs of less than three axes.
-    Departs: a BatchNormalization inside sees all steps at once; tf.keras, told the batch size, and Keras 3 go step by step.
+    Models from Keras 3 hold, as there, keras3_masking: the input's mask goes on, whatever the layer makes of it; and by_step:
+    while training, the layer sees one step after another, not all at once (for a BatchNormalization that is another result).
+    Departs: tf.keras, told the batch size, goes step by step too.
     Masks do not reach the layers of a model inside.
     Keras: tf.keras.layers.TimeDistributed.
     """
 
     supports_masking = True
+
+    def __init__(self, layer: Any, *, keras3_masking: bool = False, by_step: bool = False, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        self.keras3_masking, self.by_step = keras3_masking, by_step
 
     def build(self, input_shape: Any) -> None:
         """Builds the layer for one time step."""
@@ -75,20 +81,41 @@ class TimeDistributed(Wrapper):
         self._steps = next((shape[1] for shape in shapes if shape[1] is not None), None)
         super().build(shape_map(_without_time, input_shape))
 
+    @property
+    def is_traceable(self) -> bool:
+        """Steps in their turn are for training only."""
+        return super().is_traceable and not self.by_step
+
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """The layer's outputs at every time step."""
         kwargs: dict[str, Any] = {} if training is None else {"training": training}
-        if mask is not None and "mask" in self.layer._call_parameters():
+        if "mask" not in self.layer._call_parameters():
+            mask = None
+        if self.by_step and training is not False:  # where torch's source is written, it is None
+            steps = pytree.tree_leaves(inputs)[0].shape[1] if self._steps is None else self._steps
+            return self._step_by_step(steps, inputs, kwargs, mask)
+        if mask is not None:
             kwargs["mask"] = pytree.tree_map(lambda m: m if m is None else m.flatten(0, 1), mask)
         outputs = self.layer(_map(_fold, inputs), **kwargs)
         return _map(lambda y: self._unfold(y, inputs), outputs)
+
+    def _step_by_step(self, steps: int, inputs: Any, kwargs: dict[str, Any], mask: Any) -> Any:
+        outputs = []
+        for i in range(steps):
+            if mask is not None:
+                kwargs["mask"] = pytree.tree_map(lambda m, i=i: m if m is None else m[:, i], mask)
+            outputs.append(self.layer(_map(lambda x, i=i: x[:, i], inputs), **kwargs))
+        return pytree.tree_map(lambda *steps: torch.stack(steps, dim=1), *outputs)
 
     def _unfold(self, y: Any, inputs: Any) -> Any:
         steps = self._steps if self._steps is not None else pytree.tree_leaves(inputs)[0].size(1)
         return y.unflatten(0, (-1, steps))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The layer's mask at every time step; where it makes none, the input's, without axes beyond time."""
+        """The layer's mask at every time step; where it makes none, the input's, without axes beyond time. With
+        keras3_masking the input's."""
+        if self.keras3_masking:
+            return mask
         if type(self.layer).compute_mask is Layer.compute_mask and mask is None:
             return None
         inner = pytree.tree_map(lambda m: m if m is None else m.flatten(0, 1), mask)
@@ -96,6 +123,14 @@ class TimeDistributed(Wrapper):
         if found is not None:
             return _map(lambda m: self._unfold(m, inputs), found)
         return None if mask is None else torch.any(mask.unsqueeze(-1).flatten(2), dim=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments; `keras3_masking` and `by_step` where they are set."""
+        config = super().get_config()
+        for name in ("keras3_masking", "by_step"):
+            if not config[name]:
+                del config[name]
+        return config
 
     def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The layer's outputs for one time step, with time put in."""

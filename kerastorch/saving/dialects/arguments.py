@@ -53,6 +53,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         config.pop("num_bins", None)  # after `adapt` Keras 3 writes what it was asked for beside what it found
     if origin.generation == 3 and name == "MultiHeadAttention":
         config["keras3_masking"] = True
+    if origin.generation == 3 and name == "TimeDistributed" and _counts_batches(config.get("layer")):
+        config["by_step"] = True
     if origin.generation == 3 and config.get("output_mode") in ("tf_idf", "tf-idf"):
         config["counts_idf"] = False
     if origin.generation == 3:
@@ -64,6 +66,14 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, Mapping) and value.get("type") == "ndarray" and "value" in value
+
+
+def _counts_batches(config: Any) -> bool:
+    """Whether the described layer is, or holds, one that changes weights at each call while training."""
+    if isinstance(config, Mapping):
+        named = config.get("class_name") in ("BatchNormalization", "SpectralNormalization")
+        return named or any(map(_counts_batches, config.values()))
+    return isinstance(config, list) and any(map(_counts_batches, config))
 
 
 def _had_hard_gates(origin: Origin) -> bool:

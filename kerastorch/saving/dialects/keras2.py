@@ -33,6 +33,7 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     # Keras 3 takes any text that is also a function's name for that function.
     "Attention": {"score_mode": "dot"},
     **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT, "MultiHeadAttention")},
+    "TimeDistributed": {"keras3_masking": True, "by_step": True},
     **{name: {"counts_idf": False} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
 }
 """Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""

@@ -18,6 +18,7 @@ _MODULES = {"initializer": "keras.initializers", "regularizer": "keras.regulariz
 _DROPPED = {
     **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), ("counts_idf",)),
     **dict.fromkeys((*MASKING, *RECURRENT), ("keras3_masking",)),
+    "TimeDistributed": ("keras3_masking", "by_step"),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
     "MultiHeadAttention": (
@@ -41,11 +42,11 @@ _BEHIND_FIRST = dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), (
 
 def needs_keras3(config: Any) -> bool:
     """Whether a config holds what only Keras 3 has: its operations as layers, its hard sigmoid, its attention,
-    idf weights that are no weights."""
+    its masks, its steps of TimeDistributed, idf weights that are no weights."""
     if isinstance(config, Mapping):
         if config.get("class_name") in ("KerasOp", "GroupedQueryAttention") or config.get("keras3_masking"):
             return True
-        if config.get("counts_idf") is False:
+        if config.get("counts_idf") is False or config.get("by_step"):
             return True
         if "hard_sigmoid_keras3" in config.values():
             return True

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import get_device
 
 __all__ = [
@@ -138,13 +139,6 @@ def _empty_as(tensor: torch.Tensor, dtype: Any) -> torch.Tensor:
 
 def _operand(x: Any) -> Any:
     return x.value if isinstance(x, Variable) else x
-
-
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    """The array as a tensor. NumPy has no bfloat16: HDF5 files hold its two bytes without a type."""
-    if array.dtype.kind == "V" and array.dtype.itemsize == 2 and array.dtype.names is None:
-        return torch.as_tensor(np.ascontiguousarray(array).view("int16")).view(torch.bfloat16)
-    return torch.as_tensor(array)
 
 
 class Variable:
@@ -303,7 +297,7 @@ class Variable:
 
     def assign(self, value: Any) -> Variable:
         """Writes a value of the same shape, as Keras has it; ValueError for another shape."""
-        new = _operand(value) if isinstance(value, (torch.Tensor, Variable)) else _tensor(np.asarray(value))
+        new = _operand(value) if isinstance(value, (torch.Tensor, Variable)) else tensor_of(value)
         if not self.fits(new.shape):
             raise ValueError(
                 f"Variable {self.name!r} has shape {self.shape}, cannot be assigned a value of shape {tuple(new.shape)}."
@@ -320,7 +314,7 @@ class Variable:
         return self._assign_sum(value, -1)
 
     def _assign_sum(self, value: Any, sign: int) -> Variable:
-        delta = torch.as_tensor(_operand(value)).to(self.tensor.device, self.tensor.dtype)
+        delta = tensor_of(_operand(value)).to(self.tensor.device, self.tensor.dtype)
         if tuple(delta.shape) != self.shape:
             raise ValueError(
                 f"Variable {self.name!r} has shape {self.shape}, cannot be changed by a value of shape {tuple(delta.shape)}."

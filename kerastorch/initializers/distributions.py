@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import torch_dtype
 from kerastorch.initializers.base import (
     TRUNCATED_STDDEV,
@@ -66,7 +67,7 @@ class Constant(Initializer):
     def __call__(self, shape: Shape, dtype: Any = None, **kwargs: Any) -> torch.Tensor:
         """A tensor of the value, of any dtype; ValueError where the value doesn't fit the shape."""
         shape = shapes_of(self, shape, kwargs)[1]
-        value = torch.as_tensor(self.value, dtype=torch_dtype(dtype), device=default_device())
+        value = tensor_of(self.value, default_device()).to(torch_dtype(dtype))
         if value.numel() == math.prod(shape):
             return value.reshape(shape).clone()
         try:

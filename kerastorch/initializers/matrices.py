@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kerastorch.arrays import tensor_of
 from kerastorch.initializers.base import Initializer, Shape, as_seed, default_device, drawn, float_dtype, shapes_of
 
 __all__ = ["STFT", "Identity", "Orthogonal"]
@@ -106,7 +107,7 @@ class STFT(Initializer):
         if isinstance(self.window, str):
             window = _WINDOWS[self.window](frame_length, sym=not self.periodic, dtype=torch.float64)
         else:
-            window = torch.as_tensor(self.window, dtype=torch.float64, device=default_device())
+            window = tensor_of(self.window, default_device()).to(torch.float64)
         if tuple(window.shape) != (frame_length,):
             raise ValueError(
                 f"STFT: the window must have shape ({frame_length},), the frame's, got {tuple(window.shape)}."

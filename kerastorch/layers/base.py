@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from kerastorch import constraints, initializers, regularizers
+from kerastorch.arrays import tensor_of
 from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_scope, scoped, snake_case, tensors_in
 from kerastorch.graph.names import unique_name
@@ -372,8 +373,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         if isinstance(structure, Variable):
             return structure.value
         if isinstance(structure, (np.ndarray, np.generic)) and structure.dtype.kind in "fiub":
-            tensor = torch.as_tensor(structure, device=self._device())
-            return self._cast(tensor)
+            return self._cast(tensor_of(structure, self._device()))
         return structure
 
     # Attributes

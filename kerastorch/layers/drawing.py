@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor, record_functions_with
 from kerastorch.layers.function import TorchFunction
@@ -384,7 +385,7 @@ def _record(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -
 def _without_numpy(x: Any) -> Any:
     if isinstance(x, np.generic):
         return x.item()
-    return torch.as_tensor(x) if isinstance(x, np.ndarray) else x
+    return tensor_of(x) if isinstance(x, np.ndarray) else x
 
 
 record_functions_with(_record)

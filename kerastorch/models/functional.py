@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import torch_dtype
 from kerastorch.graph import KerasTensor, Node, by_key, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
 from kerastorch.layers.base import Layer, structure_version
@@ -253,7 +254,7 @@ class Functional(Model):
                     raise ValueError(
                         f"Model \"{self.name}\": input '{own.name}' must hold numbers, got an array of dtype {array.dtype}."
                     )
-                value = torch.as_tensor(array, device=self._device())
+                value = tensor_of(array, self._device())
             elif device is not None:
                 value = on_device(value, device)
             if value.dtype is not dtype:

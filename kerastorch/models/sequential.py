@@ -114,7 +114,8 @@ class Sequential(Functional):
                 raise ValueError(f"Sequential model '{self.name}' has no layers: add one before calling it.")
             value = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
             shape = tuple(value.shape)
-            dtype = value.dtype if isinstance(value, KerasTensor) else str(value.dtype).removeprefix("torch.")
+            named = getattr(value.dtype, "name", str(value.dtype))  # an array may name its order of bytes too
+            dtype = value.dtype if isinstance(value, KerasTensor) else named.removeprefix("torch.")
             if getattr(value.dtype, "kind", "") in ("U", "S", "O"):
                 dtype = "string"
             # Other batches may come in other sizes.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
+
+from kerastorch.arrays import tensor_of
 
 __all__ = ["FORMATS", "clipped", "convert_format", "densified", "moved"]
 
@@ -100,7 +101,7 @@ def densified(given: Any, error: Any) -> tuple[torch.Tensor, torch.Tensor]:
         most = max(len(b) for b in boxes)
         boxes = [[*b, *[[0.0] * 4] * (most - len(b))] for b in boxes]
         labels = [[*x, *[-1] * (most - len(x))] for x in labels]
-    boxes, labels = (x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x)) for x in (boxes, labels))
+    boxes, labels = map(tensor_of, (boxes, labels))
     if boxes.ndim not in (2, 3) or labels.shape[: boxes.ndim - 1] != boxes.shape[:-1]:
         raise error(
             "'bounding_boxes' must have boxes (..., boxes, 4) and labels (..., boxes), got shapes "

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import image_data_format, torch_dtype
 from kerastorch.graph import KerasTensor
 from kerastorch.layers.base import Layer
@@ -141,10 +142,10 @@ class ImageLayer(Layer):
         changed = self.augment(images, drawn)
         outputs["images"] = self._unstacked(changed)
         if "segmentation_masks" in inputs:
-            masks = self.augment_masks(self._stacked(torch.as_tensor(inputs["segmentation_masks"])), drawn)
+            masks = self.augment_masks(self._stacked(tensor_of(inputs["segmentation_masks"])), drawn)
             outputs["segmentation_masks"] = self._unstacked(masks)
         if "labels" in inputs:
-            labels = torch.as_tensor(inputs["labels"])
+            labels = tensor_of(inputs["labels"])
             labels = self.augment_labels(labels if self._batched else labels.unsqueeze(0), drawn)
             outputs["labels"] = labels if self._batched else labels[0]
         if "bounding_boxes" in inputs:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import epsilon, torch_dtype
 from kerastorch.layers.base import structure_version
 from kerastorch.layers.preprocessing.base import PreprocessingLayer, encoded_shape
@@ -96,7 +97,7 @@ class Normalization(PreprocessingLayer):
         return self._moments()[1]
 
     def _prepare_batch(self, batch: Any) -> torch.Tensor:
-        tensor = batch if isinstance(batch, torch.Tensor) else torch.as_tensor(np.asarray(batch))
+        tensor = tensor_of(batch)
         return tensor.unsqueeze(-1) if tensor.ndim == 1 and self.axis else tensor
 
     def reset_state(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+from kerastorch.arrays import tensor_of
 from kerastorch.config import get_device, torch_dtype
 from kerastorch.graph import KerasTensor, name_scope, tensors_in
 from kerastorch.layers.base import Layer
@@ -410,7 +411,7 @@ class RNN(Layer):
                     f"State {i} is incompatible with layer {self.name}: expected shape={tuple(state.shape)} but found "
                     f"shape={value.shape}"
                 )
-        self._over_time().states = [torch.as_tensor(v).to(s) for v, s in zip(values, own, strict=True)]
+        self._over_time().states = [tensor_of(v).to(s) for v, s in zip(values, own, strict=True)]
 
     reset_state = reset_states
 

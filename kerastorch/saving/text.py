@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kerastorch.registry import deserialize, find, serialize
-from kerastorch.saving.dialects import canonical
+from kerastorch.saving.dialects import canonical, keras0
 from kerastorch.saving.dialects.keras1 import is_keras1
 from kerastorch.saving.origin import Origin
 from kerastorch.untrusted import reading
@@ -102,6 +102,8 @@ def origin_of(config: Any) -> Origin:
         return Origin(1)
     if "keras_version" in config:
         return Origin.of(config["keras_version"], config.get("backend"))
+    if keras0.is_model(config):  # nearly all of that time ran on Theano
+        return Origin(1, backend=str(config.get("backend") or "theano"))
     if is_keras1(config):
         return Origin(1)
     return Origin(3 if str(config.get("module") or "").startswith("keras") else 2)

@@ -251,6 +251,32 @@ def test_what_pads_otherwise_than_theano_is_told(tmp_path):
     assert "'plain': padding" not in notes
 
 
+def test_an_architecture_that_says_it_ran_on_theano(tmp_path):
+    """JSON of Keras 1 does not say it; where the reader does, padding is Theano's."""
+    with np.load(FILES / "keras-1.2.2-theano.npz") as data:
+        file, x, want = (data[f"conv2d_s2_th_same/{part}"] for part in ("file", "in_0", "out_0"))
+    (tmp_path / "m.h5").write_bytes(file.tobytes())
+    with h5py.File(tmp_path / "m.h5") as opened:
+        described = json.loads(opened.attrs["model_config"])
+    model = model_from_json(json.dumps(described))
+    assert '"backend": "theano"' in str(model.load_weights(tmp_path / "m.h5"))
+    model = model_from_json(json.dumps({**described, "backend": "theano", "keras_version": "1.2.2"}))
+    assert '"backend"' not in str(model.load_weights(tmp_path / "m.h5"))
+    close(model.predict(x, verbose=0), want)
+
+
+@pytest.mark.parametrize("size, told", [(3, False), (2, True)])
+def test_an_even_kernel_over_time_is_told(size, told):
+    config = {
+        "name": "c", "filters": 2, "kernel_size": [size, size], "padding": "valid", "use_bias": False,
+        "data_format": "channels_last", "batch_input_shape": [None, 3, 5, 5, 1],
+    }  # fmt: skip
+    kernels = [np.zeros((size, size, n, 8), "float32") for n in (1, 2)]
+    described = {"class_name": "Sequential", "config": [{"class_name": "ConvLSTM2D", "config": config}]}
+    model = load_model(file_of_theano(described, {"c": kernels}))
+    assert ("Theano began half of an even kernel before" in str(model.load_report)) is told
+
+
 @pytest.mark.parametrize("backend", ["theano", "tensorflow", "cntk"])
 def test_keras_2_on_theano(backend):
     config = {

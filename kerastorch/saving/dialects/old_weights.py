@@ -126,6 +126,8 @@ def _from_keras1(layer: Any, stored: Weights, origin: Origin) -> Weights:
     if not stored:
         return stored
     kernel, rest = stored[0], stored[1:]
+    if _is(layer, "PReLU") and 1 in kernel[1].shape:  # the config does not say which axes share their slopes
+        return [_made(kernel, lambda k: np.broadcast_to(k, layer.alpha.shape)), *rest]
     if _is(layer, "Conv1D") and len(kernel[1].shape) == 4:
         return [_made(kernel, lambda k: _one_dimensional(k, layer)), *rest]
     if _is(layer, "Conv2DTranspose"):
@@ -139,7 +141,7 @@ def _from_keras1(layer: Any, stored: Weights, origin: Origin) -> Weights:
 
 def _made(stored: tuple[str, Any], change: Callable[[np.ndarray], np.ndarray]) -> tuple[str, Any]:
     name, data = stored
-    return name, np.ascontiguousarray(change(np.asarray(data[()])))
+    return name, change(np.asarray(data[()])).copy()  # torch takes no negative strides, not even of axes of one
 
 
 def _channels_last(kernel: np.ndarray) -> np.ndarray:

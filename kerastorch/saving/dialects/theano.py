@@ -1,9 +1,10 @@
-"""Convolutions as Theano padded them.
+"""Convolutions and pooling as Theano padded them.
 
 Its padding 'same' is half a kernel before and after, whatever the strides; TensorFlow's is what the strides leave over, the
 smaller half before. For strides, and for kernels of even size, they differ: there the padding becomes a layer of its own.
 So does what a transposed convolution with strides takes off: half a kernel in front, where TensorFlow takes half of the rest.
-Keras 0.3 on Theano also had padding 'full'.
+Pooling began one step before the first for windows of 2, and of 3: theano_pooling.py. Keras 0.3 on Theano also had padding
+'full'.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kerastorch.saving.dialects.theano_pooling import is_otherwise, pooled, sizes, split
 from kerastorch.saving.origin import Origin
 
 __all__ = ["padded", "remarks"]
@@ -22,37 +24,43 @@ _TRANSPOSED = {"Conv2DTranspose": 2, "Conv3DTranspose": 3}
 
 def padded(config: Any, origin: Origin) -> Any:
     """The config of a model, in tf.keras 2's form, with layers of zero padding where a convolution pads otherwise."""
-    modes = ("same", "full") if origin.backend == "theano" else ("full",) if origin.generation == 1 else ()
-    return _padded(config, modes) if modes else config
+    return _padded(config, origin) if origin.backend == "theano" or origin.generation == 1 else config
 
 
-def _padded(config: Any, modes: tuple[str, ...]) -> Any:
+def _padded(config: Any, origin: Origin) -> Any:
+    differs = origin.backend == "theano"
     if isinstance(config, Mapping):
-        inner = {key: _padded(value, modes) for key, value in config.items()}
-        return _redirected(inner, config["layers"]) if "output_layers" in config and "same" in modes else inner
+        inner = {key: _padded(value, origin) for key, value in config.items()}
+        return _redirected(inner, config["layers"]) if "output_layers" in config and differs else inner
     if not isinstance(config, list):
         return config
     made: list[Any] = []
     for item in config:
-        amounts = _amounts(item, modes) if isinstance(item, Mapping) else None
-        cut = _cut(item) if "same" in modes and isinstance(item, Mapping) else None
-        if amounts is not None:
-            made += _split(item, amounts)
-        elif cut is not None:
+        if not isinstance(item, Mapping):
+            made.append(_padded(item, origin))
+        elif (amounts := _amounts(item, origin)) is not None:
+            made += split(item, amounts)
+        elif differs and (cut := _cut(item)) is not None:
             made += _cropped(item, *cut)
+        elif differs and (pools := pooled(item, config)) is not None:
+            made += pools
         else:
-            made.append(_padded(item, modes))
+            made.append(_padded(item, origin))
     return made
 
 
-def _amounts(layer: Mapping[str, Any], modes: tuple[str, ...]) -> list[list[int]] | None:
+def _amounts(layer: Mapping[str, Any], origin: Origin) -> list[list[int]] | None:
     """The rows of zeros before and after on each axis; None where the layer can stay as it is."""
     name, config = layer.get("class_name", ""), layer.get("config")
     rank = _RANKS.get(name) or _DEPTHWISE.get(name)
-    if rank is None or not isinstance(config, Mapping) or config.get("padding") not in modes:
+    if rank is None or not isinstance(config, Mapping):
         return None
-    kernel = _sizes(config["kernel_size"], rank)
-    strides, dilation = _sizes(config.get("strides", 1), rank), _sizes(config.get("dilation_rate", 1), rank)
+    if config.get("padding") != "full" and (config.get("padding") != "same" or origin.backend != "theano"):
+        return None
+    if rank == 3 and origin.minor < (1, 1):
+        return None  # where Keras itself padded, as TensorFlow does
+    kernel = sizes(config["kernel_size"], rank)
+    strides, dilation = sizes(config.get("strides", 1), rank), sizes(config.get("dilation_rate", 1), rank)
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     if config["padding"] == "full":
         return [[span - 1, span - 1] for span in spans]
@@ -61,27 +69,6 @@ def _amounts(layer: Mapping[str, Any], modes: tuple[str, ...]) -> list[list[int]
     if name.startswith("Separable") and not all(span % 2 for span in spans):
         return None  # there Keras left a row too many
     return [[span // 2, (span - 1) // 2] for span in spans]
-
-
-def _sizes(value: Any, rank: int) -> list[int]:
-    return [value] * rank if isinstance(value, int) else list(value)
-
-
-def _split(layer: Mapping[str, Any], amounts: list[list[int]]) -> list[dict[str, Any]]:
-    """The padding, and the convolution after it."""
-    config = layer["config"]
-    rank, name = len(amounts), f"{config['name']}_padding"
-    begin = {key: config[key] for key in ("batch_input_shape",) if key in config}
-    padding: dict[str, Any] = {"name": name, "padding": amounts[0] if rank == 1 else amounts, **begin}
-    if rank > 1:
-        padding["data_format"] = config.get("data_format")
-    kept = {key: value for key, value in config.items() if key not in begin}
-    before = {"class_name": f"ZeroPadding{rank}D", "config": padding}
-    after = {**layer, "config": {**kept, "padding": "valid"}}
-    if "inbound_nodes" in layer:
-        before = {**before, "name": name, "inbound_nodes": layer["inbound_nodes"]}
-        after["inbound_nodes"] = [[[name, i, 0, {}]] for i in range(len(layer["inbound_nodes"]))]
-    return [before, after]
 
 
 # Transposed convolutions
@@ -93,11 +80,11 @@ def _cut(layer: Mapping[str, Any]) -> tuple[list[int], list[list[int]]] | None:
     rank, config = _TRANSPOSED.get(layer.get("class_name", "")), layer.get("config")
     if rank is None or not isinstance(config, Mapping) or config.get("padding") != "same":
         return None
-    kernel, strides = _sizes(config["kernel_size"], rank), _sizes(config.get("strides", 1), rank)
-    dilation = _sizes(config.get("dilation_rate", 1), rank)
+    kernel, strides = sizes(config["kernel_size"], rank), sizes(config.get("strides", 1), rank)
+    dilation = sizes(config.get("dilation_rate", 1), rank)
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     given = config.get("output_padding")
-    longer = [stride - 1 for stride in strides] if given is None else _sizes(given, rank)
+    longer = [stride - 1 for stride in strides] if given is None else sizes(given, rank)
     if not any(longer) or not all(span % 2 for span in spans):
         return None
     halves = [span // 2 for span in spans]
@@ -154,20 +141,21 @@ def remarks(model: Any, origin: Origin) -> list[str]:
     found = []
     for layer in model._flatten_layers():
         name = type(layer).__name__
+        if name == "ConvLSTM2D" and not all(k % 2 for k in layer.kernel_size):
+            found.append(
+                f"layer '{layer.name}': its state is padded as TensorFlow does it; Theano began half of an even kernel before, "
+                "so numbers at this layer may differ from those that the file's author saw"
+            )
         if getattr(layer, "padding", None) != "same":
             continue
         config = {key: getattr(layer, key, 1) for key in ("kernel_size", "strides", "dilation_rate")}
         config["output_padding"] = getattr(layer, "output_padding", None)
         described = {"class_name": name, "config": {**config, "padding": "same"}}
         even = name.startswith("Separable") and not all(k % 2 for k in layer.kernel_size)
-        if (
-            name.startswith(("MaxPooling", "AveragePooling"))
-            or even
-            or _amounts(described, ("same",))
-            or _cut(described)
-        ):
+        if is_otherwise(layer) or even or _amounts(described, origin) or _cut(described):
             found.append(
                 f"layer '{layer.name}': padding 'same' is TensorFlow's; Theano's lies elsewhere, so numbers at this layer may "
-                "differ from those that the file's author saw"
+                'differ from those that the file\'s author saw. Weights whose architecture is JSON: put "backend": "theano" '
+                'into it, beside "class_name", and build the model again'
             )
     return found

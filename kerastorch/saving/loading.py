@@ -32,9 +32,9 @@ def load_model(
     """The model in an h5 file or `.keras` archive of any generation, or in a `.safetensors` that kerastorch wrote, with its
     weights, ready for inference.
 
-    filepath: a path, the file's bytes, or an open binary file. custom_objects: name -> class or function, for what the
-    library does not know; also the name of a Lambda layer -> its function. safe_mode: with False, Lambda layers take the
-    Python code that the file holds for them: only for files that you trust as you trust a program. device: where the
+    filepath: a path, the file's bytes, an open binary file, or an open h5py.File. custom_objects: name -> class or function,
+    for what the library does not know; also the name of a Lambda layer -> its function. safe_mode: with False, Lambda layers
+    take the Python code that the file holds for them: only for files that you trust as you trust a program. device: where the
     weights shall lie, by default CUDA where there is one. dtype: a float dtype to convert the model to.
     `model.load_report` tells what went where. Large matrices lie in memory as in the file: transposed views, not contiguous.
     Raises OSError for a file that is missing, cut off, damaged or of another kind, ValueError for one without an

@@ -44,7 +44,7 @@ _MOST_MEMBERS = 200_000
 def open_file(source: Any) -> Iterator[h5py.File | Archive]:
     """An h5 file or a `.keras` archive, told apart by their first bytes.
 
-    source: a path, the bytes themselves, or an open binary file that can seek.
+    source: a path, the bytes themselves, an open binary file that can seek, or an open h5py.File, of which a copy is read.
     Raises OSError for what is missing, a directory, cut off or neither of the two.
     """
     import h5py
@@ -58,6 +58,9 @@ def open_file(source: Any) -> Iterator[h5py.File | Archive]:
             file = stack.enter_context(open(source, "rb", buffering=0))
         elif hasattr(source, "read") and hasattr(source, "seek"):
             file = source
+        elif isinstance(source, h5py.File):
+            source.flush()
+            file = io.BytesIO(source.id.get_file_image())
         else:
             raise TypeError(f"Expected a path, bytes or an open binary file, got {type(source).__name__}.")
         start = file.tell()

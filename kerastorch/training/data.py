@@ -1,4 +1,4 @@
-"""Whatever a user passes as data, as batches: arrays, tensors, lists and dicts of them, generators, DataLoaders."""
+"""Whatever a user passes as data, as batches: arrays, tensors, lists and dicts of them, generators, torch's data sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 __all__ = ["array_batches", "input_batches", "length_of"]
 
@@ -49,8 +49,11 @@ def array_batches(x: Any, batch_size: int) -> Iterator[Any]:
 def input_batches(x: Any, batch_size: int | None, steps: int | None, inputs: int) -> tuple[Iterator[Any], int | None]:
     """Batches of model inputs, and how many there will be (None where that is not known).
 
-    inputs: how many inputs the model has, to tell them from targets in a DataLoader's batches.
+    inputs: how many inputs the model has, to tell them from targets in a DataLoader's batches. A torch Dataset holds samples,
+    what else is read by index (a Keras Sequence) batches.
     """
+    if isinstance(x, Dataset):
+        x = DataLoader(x, batch_size or 32)
     if isinstance(x, DataLoader):
         batches = (_inputs_of_loaded(batch, inputs) for batch in x)
         count = len(x) if hasattr(x.dataset, "__len__") else None

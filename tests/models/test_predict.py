@@ -34,6 +34,8 @@ SOURCES = {
     "generator of pairs": lambda: ((x, x[:, 0]) for x in chunks()),
     "loader": lambda: DataLoader(TensorDataset(torch.tensor(X)), batch_size=16),
     "loader of pairs": lambda: DataLoader(TensorDataset(torch.tensor(X), torch.tensor(X[:, 0])), batch_size=16),
+    "data set": lambda: TensorDataset(torch.tensor(X)),
+    "data set of pairs": lambda: TensorDataset(torch.tensor(X), torch.tensor(X[:, 0])),
     "loader of tensors": lambda: DataLoader(torch.tensor(X), batch_size=16),
 }
 

@@ -178,6 +178,17 @@ def test_paths_bytes_and_open_files(model, tmp_path, name, source):
         np.testing.assert_array_equal(a, b)
 
 
+def test_an_open_h5_file(model, tmp_path):
+    """What was written to it but not to the disk counts too."""
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        bias = file["model_weights/b/b/bias:0"]
+        bias[...] = 7
+        loaded = keras.models.load_model(file)
+        assert bias[0] == 7
+    np.testing.assert_array_equal(loaded.get_layer("b").get_weights()[1], [7, 7])
+
+
 def test_a_compressed_archive(model, tmp_path):
     model.save(tmp_path / "m.keras")
     with zipfile.ZipFile(tmp_path / "m.keras") as archive, zipfile.ZipFile(tmp_path / "c.keras", "w", 8) as packed:

@@ -22,7 +22,7 @@ from kerastorch.saving.dialects import portable
 from kerastorch.saving.dialects.keras3 import calls_by_keyword, names_lambdas_function
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
-from kerastorch.saving.dialects.theano import remarks
+from kerastorch.saving.dialects.remarks import remarks
 from kerastorch.saving.matching import (
     StoredLayer,
     assign_all,

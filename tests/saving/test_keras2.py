@@ -75,3 +75,29 @@ def test_an_embedding_of_keras_2_0_is_of_floats(tmp_path, dtype):
     model = load_model(path)
     assert model.layers[0].dtype == "float32"
     np.testing.assert_array_equal(model.predict(np.array([[0, 3, 1]]), verbose=0), table[[[0, 3, 1]]])
+
+
+@pytest.mark.parametrize(
+    ("version", "interpolation", "told"),
+    [
+        ("2.3.1", "bilinear", True),
+        ("2.3.1", "nearest", False),
+        ("2.2.4-tf", "bilinear", False),
+        ("2.4.0", "bilinear", False),
+    ],
+)
+def test_upsampling_between_corners_is_told(tmp_path, version, interpolation, told):
+    """The numbers wanted are Keras 2.3.1's, on TensorFlow 1.15, for UpSampling2D(2, interpolation='bilinear')."""
+    config = {"name": "up", "size": [2, 2], "interpolation": interpolation, "batch_input_shape": [None, 2, 3, 1]}
+    text = sequential(("UpSampling2D", config), version=version)
+    write(tmp_path / "m.h5", text, {}, version=version)
+    report = str(load_model(tmp_path / "m.h5").load_report)
+    assert ("between the centres of pixels" in report) is told
+    nearest, mean = (
+        layers.UpSampling2D(2, interpolation="nearest"),
+        layers.AveragePooling2D(2, strides=1, padding="same"),
+    )
+    assert not told or ("UpSampling2D(2, 'nearest') and AveragePooling2D(2, strides=1, padding='same')" in report)
+    wanted = [[0, 2, 4, 6, 8, 8], [1, 1, 1, 4, 7, 7], [2, 0, -2, 2, 6, 6], [2, 0, -2, 2, 6, 6]]
+    x = np.array([[0, 4, 8], [2, -2, 6]], "float32").reshape(1, 2, 3, 1)
+    np.testing.assert_array_equal(mean(nearest(x))[0, :, :, 0], wanted)

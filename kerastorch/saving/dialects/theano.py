@@ -15,7 +15,7 @@ from typing import Any
 from kerastorch.saving.dialects.theano_pooling import is_otherwise, pooled, sizes, split
 from kerastorch.saving.origin import Origin
 
-__all__ = ["padded", "remarks"]
+__all__ = ["padded", "pads_otherwise"]
 
 _RANKS = {f"{name}{n}D": n for name in ("Conv", "Convolution") for n in (1, 2, 3)}
 _DEPTHWISE = {"DepthwiseConv2D": 2, "SeparableConv1D": 1, "SeparableConv2D": 2}
@@ -134,28 +134,13 @@ def _redirected(config: dict[str, Any], before: list[Any]) -> dict[str, Any]:
 # What is left
 
 
-def remarks(model: Any, origin: Origin) -> list[str]:
-    """What to say of layers of a model with weights from Theano that pad otherwise than Theano did."""
-    if origin.backend != "theano":
-        return []
-    found = []
-    for layer in model._flatten_layers():
-        name = type(layer).__name__
-        if name == "ConvLSTM2D" and not all(k % 2 for k in layer.kernel_size):
-            found.append(
-                f"layer '{layer.name}': its state is padded as TensorFlow does it; Theano began half of an even kernel before, "
-                "so numbers at this layer may differ from those that the file's author saw"
-            )
-        if getattr(layer, "padding", None) != "same":
-            continue
-        config = {key: getattr(layer, key, 1) for key in ("kernel_size", "strides", "dilation_rate")}
-        config["output_padding"] = getattr(layer, "output_padding", None)
-        described = {"class_name": name, "config": {**config, "padding": "same"}}
-        even = name.startswith("Separable") and not all(k % 2 for k in layer.kernel_size)
-        if is_otherwise(layer) or even or _amounts(described, origin) or _cut(described):
-            found.append(
-                f"layer '{layer.name}': padding 'same' is TensorFlow's; Theano's lies elsewhere, so numbers at this layer may "
-                'differ from those that the file\'s author saw. Weights whose architecture is JSON: put "backend": "theano" '
-                'into it, beside "class_name", and build the model again'
-            )
-    return found
+def pads_otherwise(layer: Any, origin: Origin) -> bool:
+    """Whether a layer, made with TensorFlow's padding, has weights from a Theano that padded otherwise."""
+    if getattr(layer, "padding", None) != "same":
+        return False
+    name = type(layer).__name__
+    config = {key: getattr(layer, key, 1) for key in ("kernel_size", "strides", "dilation_rate")}
+    config["output_padding"] = getattr(layer, "output_padding", None)
+    described = {"class_name": name, "config": {**config, "padding": "same"}}
+    even = name.startswith("Separable") and not all(k % 2 for k in layer.kernel_size)
+    return is_otherwise(layer) or even or bool(_amounts(described, origin) or _cut(described))

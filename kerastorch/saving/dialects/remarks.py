@@ -21,9 +21,9 @@ def _remark(layer: Any, origin: Origin) -> str | None:
     if origin.backend == "theano":
         if pads_otherwise(layer, origin):
             return (
-                "padding 'same' is TensorFlow's; Theano's lies elsewhere, so numbers at this layer may differ from those that the "
-                'file\'s author saw. Weights whose architecture is JSON: put "backend": "theano" into it, beside "class_name", '
-                "and build the model again"
+                "padding 'same' is TensorFlow's; Theano's lies elsewhere, so numbers at this layer may differ from those that "
+                'the file\'s author saw. Weights whose architecture is JSON: put "backend": "theano" into it, beside '
+                '"class_name", and build the model again'
             )
         if name == "ConvLSTM2D" and not all(k % 2 for k in layer.kernel_size):
             return (

@@ -22,7 +22,7 @@ from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dialects import keras3_writing
 from kerastorch.saving.opening import Archive, text_attribute
 from kerastorch.saving.origin import Origin
-from kerastorch.saving.paths import load_by_path, stored_values, weighted_layers
+from kerastorch.saving.paths import load_by_path, normal, stored_values, weighted_layers
 from kerastorch.saving.report import LoadReport
 from kerastorch.saving.text import KERAS3_VERSION, parse_json, plain
 
@@ -135,23 +135,31 @@ def lacks_layers(model: Any, archive: Archive) -> bool:
 def fill(model: Any, archive: Archive, origin: Origin, skip_mismatch: bool = False) -> LoadReport:
     """Gives a model the weights and assets in an archive, by their paths."""
     report = load_by_path(model, archive.datasets(_WEIGHTS), skip_mismatch, LoadReport(origin))
-    _read_assets(model, archive)
+    _read_assets(model, archive, report)
     return report
 
 
-def _read_assets(model: Any, archive: Archive) -> None:
-    layers = dict(weighted_layers(model))
+def _read_assets(model: Any, archive: Archive, report: LoadReport) -> None:
     by_folder: dict[str, list[str]] = {}
     for name in archive.names(_ASSETS):
         by_folder.setdefault(f"{PurePosixPath(name).parent}/".removeprefix(_ASSETS), []).append(name)
+    layers = {normal(path): layer for path, layer in weighted_layers(model, [*archive.datasets(_WEIGHTS), *by_folder])}
+    lost = [name for folder, names in by_folder.items() for name in names if normal(folder) not in layers]
     for folder, names in by_folder.items():
-        layer = layers.get(folder)
+        layer = layers.get(normal(folder))
         if layer is None or not hasattr(layer, "load_assets"):
+            report.unused += names
             continue
         with tempfile.TemporaryDirectory() as unpacked:
             for name in names:
                 (Path(unpacked) / PurePosixPath(name).name).write_bytes(archive.read(name))
             layer.load_assets(unpacked)
+    empty = [layer.name for layer in model._flatten_layers() if getattr(layer, "lacks_vocabulary", False)]
+    if lost and empty:
+        raise ValueError(
+            f"{archive.filename}: layers {empty} of model '{model.name}' have no vocabulary, and {lost} in the archive belong to "
+            "none of its layers. Is it the archive of another model?"
+        )
 
 
 def read_training_state(archive: Archive, config: Any) -> dict[str, Any] | None:

@@ -18,7 +18,10 @@ from kerastorch.saving.matching import Pair, assign_all, refuse
 from kerastorch.saving.report import LoadReport
 from kerastorch.variables import Variable
 
-__all__ = ["class_path", "lacks_layers", "load_by_path", "stored_values", "weighted_layers"]
+__all__ = ["class_path", "lacks_layers", "load_by_path", "normal", "stored_values", "weighted_layers"]
+
+_DEPENDENCIES = "_layer_checkpoint_dependencies"
+"""What tf.keras 2.12 and 2.14 called the `layers` of a drawn model."""
 
 _PUBLIC_PARTS = {"MultiHeadAttention": ("_query_dense", "_key_dense", "_value_dense", "_output_dense")}
 """Parts of layers that Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
@@ -28,13 +31,28 @@ def weighted_layers(model: Any, stored: Iterable[str] | None = None) -> Iterator
     """Every layer within a model (and the model) with its path, which ends in a slash; each once, in Keras's order.
 
     stored: the paths in a file that is read. The layers of a user's model stand at its attributes and in its `layers`, and
-    each Keras writes at other ones of the two: then at those that the file has."""
-    yield from _walk(model, "", set(), False, folders=None if stored is None else _folders(stored))
+    each Keras writes at other ones of the two: then at those that the file has. tf.keras 2.12 counted the layers of a drawn
+    model that have weights twice, tf.keras 2.14, which calls them the same, once: the one of the two that the file fits."""
+    if stored is None:
+        yield from _walk(model, "", set(), False)
+        return
+    paths = list(stored)
+    folders = _folders(paths)
+
+    def walked(twice: bool) -> tuple[int, list[tuple[str, Any]]]:
+        found = list(_walk(model, "", set(), False, folders=folders, twice=twice))
+        lacks = [x for at, x in found if x._saved_variables() and normal(f"{at}vars/") not in folders]
+        return len(lacks), found
+
+    lacking, found = walked(False)
+    if lacking and any(_DEPENDENCIES in path.split("/") for path in paths):
+        found = min((lacking, found), walked(True), key=lambda x: x[0])[1]
+    yield from found
 
 
 def _folders(stored: Iterable[str]) -> set[str]:
     """Every folder in which something is stored, with a slash at its end."""
-    parts = (_normal(path).split("/") for path in stored)
+    parts = (normal(path).split("/") for path in stored)
     return {f"{'/'.join(x[:depth])}/" for x in parts for depth in range(1, len(x))}
 
 
@@ -57,7 +75,13 @@ def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def _walk(
-    layer: Any, path: str, seen: set[int], each_place: bool, again: bool = False, folders: set[str] | None = None
+    layer: Any,
+    path: str,
+    seen: set[int],
+    each_place: bool,
+    again: bool = False,
+    folders: set[str] | None = None,
+    twice: bool = False,
 ) -> Iterator[tuple[str, Any]]:
     if id(layer) in seen and not again:
         return
@@ -69,13 +93,14 @@ def _walk(
         parts.append(("layers", _listed(layer, path, parts, folders)))
     for only in (folders, None) if _is_users_model(layer) and folders is not None else (None,):
         for name, child in sorted(parts, key=lambda part: (part[0].startswith("_"), part[0])):
-            for place, part in _layers_in(child, f"{path}{name}/"):
-                if only is None or _normal(place) in only:
-                    yield from _walk(part, place, seen, each_place, again, folders)
+            for place, part in _layers_in(child, f"{path}{name}/", twice and _is_drawn(layer)):
+                if only is None or normal(place) in only:
+                    yield from _walk(part, place, seen, each_place, again, folders, twice)
 
 
-def _layers_in(part: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The layers in an attribute, which may be lists and dicts of them, with their paths."""
+def _layers_in(part: Any, path: str, twice: bool = False) -> Iterator[tuple[str, Any]]:
+    """The layers in an attribute, which may be lists and dicts of them, with their paths; `twice`: those with weights count
+    as two."""
     if _is_layer(part):
         yield path, part
         return
@@ -86,7 +111,15 @@ def _layers_in(part: Any, path: str) -> Iterator[tuple[str, Any]]:
             continue
         base = class_path(type(item).__name__) if is_layer else "container"
         count = counts[base] = counts.get(base, -1) + 1
+        if twice and is_layer and _has_weights(item):
+            counts[base] += 1
         yield from _layers_in(item, f"{path}{base}{f'_{count}' if count else ''}/")
+
+
+def _has_weights(layer: Any) -> bool:
+    """Whether a layer has weights for tf.keras, which counts the table of a look-up among them that learns its vocabulary."""
+    learns = (hasattr(x, "save_assets") and not getattr(x, "_given", True) for x in layer._flatten_layers())
+    return bool(layer.weights) or any(learns)
 
 
 def class_path(name: str) -> str:
@@ -130,7 +163,7 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
 def _listed(layer: Any, path: str, parts: list[tuple[str, Any]], folders: set[str] | None) -> list[Any]:
     """The `layers` of a user's model. Keras 3 writes there, of all of them, those of the attributes whose names come after
     it; tf.keras, of those that are attributes themselves, those whose names come before."""
-    names = {name for name, _ in parts if folders is not None and _normal(f"{path}{name}/") in folders}
+    names = {name for name, _ in parts if folders is not None and normal(f"{path}{name}/") in folders}
     before = [name for name, _ in parts if name < "layers"]
     if folders is None or names & set(before) or not (before or names):
         return layer.layers
@@ -146,9 +179,9 @@ _NOT_STATE = {
 
 def lacks_layers(model: Any, stored: Mapping[str, Any]) -> bool:
     """Whether a file has nothing at all for some layer that has weights, as for one that the model holds twice."""
-    known = {_normal(path).rpartition("/")[0] for path in stored}
+    known = {normal(path).rpartition("/")[0] for path in stored}
     return any(
-        layer._saved_variables() and _normal(f"{path}vars") not in known
+        layer._saved_variables() and normal(f"{path}vars") not in known
         for path, layer in weighted_layers(model, stored)
     )
 
@@ -176,8 +209,8 @@ def _own_stores(
     by_folder: dict[str, dict[str, tuple[str, Any]]] = {}
     for path, data in stored.items():
         folder, _, key = path.rpartition("/")
-        by_folder.setdefault(_normal(folder), {})[key] = (path, data)
-    return [(x, by_folder.get(_normal(f"{at}vars"), {})) for at, x in layers if x._loads_itself()]
+        by_folder.setdefault(normal(folder), {})[key] = (path, data)
+    return [(x, by_folder.get(normal(f"{at}vars"), {})) for at, x in layers if x._loads_itself()]
 
 
 def _load_itself(layer: Any, found: dict[str, tuple[str, Any]], skip_mismatch: bool, report: LoadReport) -> None:
@@ -201,21 +234,21 @@ def _matched(
     report: LoadReport,
 ) -> list[Pair]:
     """The weights and their values, but for those of layers that read them themselves."""
-    known = {_normal(path): (path, data) for path, data in stored.items()}
+    known = {normal(path): (path, data) for path, data in stored.items()}
     pairs: list[Pair] = []
     failed: list[tuple[str, dict[str, Variable]]] = []
     unbuilt: list[str] = []
-    used = {_normal(path) for found in own_ways.values() for path, _ in found.values()}
+    used = {normal(path) for found in own_ways.values() for path, _ in found.values()}
     for path, layer in layers:
         own = layer._saved_variables()
         if own_ways.get(id(layer)):
             continue
-        if not own and not layer.built and any(place.startswith(_normal(f"{path}vars/")) for place in known):
+        if not own and not layer.built and any(place.startswith(normal(f"{path}vars/")) for place in known):
             why = f"layer '{layer.name}' is not built, as no call has told the shape of its inputs"
             (report.skipped.append((layer.name, why)) if skip_mismatch else unbuilt.append(why))
         if not own:
             continue
-        places = [_normal(f"{path}vars/{key}") for key in own]
+        places = [normal(f"{path}vars/{key}") for key in own]
         problem = _problem(layer, path, own, [known.get(place) for place in places])
         if problem is None:
             used.update(places)
@@ -234,10 +267,11 @@ def _matched(
     return pairs
 
 
-def _normal(path: str) -> str:
-    """The path without what versions spell differently: leading underscores, and tf.keras 2.12's name for `layers`."""
+def normal(path: str) -> str:
+    """The path without what versions spell differently: leading underscores, and the name of `layers` in tf.keras 2.12 to
+    2.14."""
     parts = [part.lstrip("_") for part in path.split("/")]
-    return "/".join("layers" if part == "layer_checkpoint_dependencies" else part for part in parts)
+    return "/".join("layers" if part == _DEPENDENCIES.lstrip("_") else part for part in parts)
 
 
 def _problem(layer: Any, path: str, own: dict[str, Variable], found: list[Any]) -> str | None:

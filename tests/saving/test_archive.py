@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -312,3 +313,15 @@ def test_an_archives_weights_are_opened_once(model, tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "_opened_h5", lambda *args: looked.append(args[1]) or real(*args))
     keras.models.load_model(tmp_path / "m.keras")
     assert len(looked) == 1
+
+
+def test_a_vocabulary_at_another_place_is_not_lost(tmp_path):
+    """A look-up without its vocabulary takes every token for an unknown one."""
+    era = Path(__file__).resolve().parents[2] / "compat_tests" / "files" / "keras-3.0.5.npz"
+    with np.load(era) as data:
+        archived = data["integers/file"].tobytes()
+    with zipfile.ZipFile(io.BytesIO(archived)) as source, zipfile.ZipFile(tmp_path / "m.keras", "w") as target:
+        for name in source.namelist():
+            target.writestr(name.replace("integer_lookup/", "elsewhere/"), source.read(name))
+    with pytest.raises(ValueError, match=r"have no vocabulary, and .*elsewhere.*belong to none"):
+        keras.models.load_model(tmp_path / "m.keras")

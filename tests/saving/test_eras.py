@@ -49,7 +49,7 @@ def check(model, era, name):
 @pytest.mark.parametrize(("era", "name"), models("file"))
 def test_a_whole_model(era, name, tmp_path):
     model = keras.models.load_model(archive(era)[f"{name}/file"].tobytes(), FUNCTIONS.get(name))
-    writer = era.replace("keras-", "Keras ").replace("-theano", " on theano")
+    writer = era.replace("tf.keras-", "tf.keras ").replace("keras-", "Keras ").replace("-theano", " on theano")
     assert WRITERS.get(era, writer) in str(model.load_report)
     check(model, era, name)
     if model.stateful:

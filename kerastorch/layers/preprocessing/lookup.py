@@ -43,7 +43,8 @@ class IndexLookup(CategoricalLayer):
         counts_idf: bool = True,
         **kwargs: Any,
     ) -> None:
-        for internal in ("vocabulary_size", "has_input_vocabulary", "has_static_table"):
+        learned = kwargs.pop("vocabulary_size", None)
+        for internal in ("has_input_vocabulary", "has_static_table"):
             kwargs.pop(internal, None)
         kwargs["dtype"] = self._dtype_for(output_mode, kwargs.get("dtype"))
         super().__init__(**kwargs)
@@ -82,6 +83,8 @@ class IndexLookup(CategoricalLayer):
         self._make_index()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
+        elif learned is not None and learned > self._first_token:  # the vocabulary comes with the weights
+            self._frozen_size = learned
 
     # The vocabulary
 
@@ -316,6 +319,11 @@ class IndexLookup(CategoricalLayer):
 
     def _saved_variables(self) -> dict[str, Any]:
         return {"idf_weights": self.idf_weights} if self.output_mode == "tf_idf" else {}
+
+    @property
+    def lacks_vocabulary(self) -> bool:
+        """Whether nothing has given the layer, or taught it, a token."""
+        return not self._tokens
 
     def save_assets(self, dir_path: Any) -> None:
         """Writes vocabulary.txt, a token on each line, where the vocabulary was learned."""

@@ -52,7 +52,7 @@ class TextVectorization(CategoricalLayer):
         encoding: str = "utf-8",
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("vocabulary_size", None)
+        size = kwargs.pop("vocabulary_size", None)
         kwargs.pop("has_input_vocabulary", None)
         kwargs["dtype"] = "string"
         counts_idf = kwargs.pop("counts_idf", True)
@@ -68,7 +68,7 @@ class TextVectorization(CategoricalLayer):
         self.max_tokens, self.pad_to_max_tokens = max_tokens, pad_to_max_tokens
         self._lookup_layer = StringLookup(
             max_tokens, 1, "", "[UNK]", vocabulary, idf_weights, encoding, False, self.output_mode or "int", sparse,
-            pad_to_max_tokens, name="string_lookup", counts_idf=counts_idf,
+            pad_to_max_tokens, name="string_lookup", counts_idf=counts_idf, vocabulary_size=size,
         )  # fmt: skip
 
     def _check(self, standardize: Any, split: Any, ngrams: Any, length: Any, ragged: bool) -> None:

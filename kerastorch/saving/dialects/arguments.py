@@ -31,6 +31,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         )
     for key in ("lora_rank", "lora_alpha"):  # archives hold the kernels with what LoRA adds to them
         config.pop(key, None)
+    if name == "RandomRotation":
+        config.pop("value_range", None)  # which Keras 3.0 to 3.5 had, and did nothing with
     if name == "RandomCrop" and "data_format" in config:
         config["resize_in_inference"] = False
     if name == "LeakyReLU" and "negative_slope" in config:
@@ -51,6 +53,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         del config["dtype"]  # before Keras 2.1 that of the input
     if name == "Discretization" and config.get("bin_boundaries") is not None:
         config.pop("num_bins", None)  # after `adapt` Keras 3 writes what it was asked for beside what it found
+    if config.get("pad_to_max_tokens") and config.get("max_tokens", 0) is None:
+        config["pad_to_max_tokens"] = False  # TextVectorization's default before tf.keras 2.6, and of no effect
     if origin.generation == 3 and name == "MultiHeadAttention":
         config["keras3_masking"] = True
     if origin.generation == 3 and name == "TimeDistributed" and _counts_batches(config.get("layer")):

@@ -119,6 +119,8 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
         return inner["name"]
     if name == "__keras_tensor__" and isinstance(inner, Mapping):
         return list(inner["keras_history"])
+    if name == "__numpy__" and isinstance(inner, Mapping):  # as tf.keras 2.12 wrote numbers
+        return inner["value"]
     if name is None:
         return {key: canonical(value, origin) for key, value in config.items()}
     if name == "Merge" and isinstance(inner, Mapping) and _is_keras1_merge(inner) and origin.minor < (2, 2):

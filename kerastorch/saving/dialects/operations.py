@@ -35,7 +35,7 @@ def is_operation(config: Mapping[str, Any]) -> bool:
     nodes = config.get("inbound_nodes")
     by_keras3 = bool(nodes) and all(isinstance(node, Mapping) for node in nodes or ())
     of_layers = "trainable" in inner or "layers" in inner
-    return by_keras3 and not of_layers and "name" in inner and operation_of_class(name) is not None
+    return by_keras3 and not of_layers and operation_of_class(name) is not None
 
 
 def read_operation(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,9 +67,9 @@ def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str 
     version = KERAS3_VERSION if as_keras3 else KERAS_VERSION
     config = json.dumps(written(described) if as_keras3 else portable(described))
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["keras_version"] = version
-        file.attrs["backend"] = BACKEND
-        file.attrs["model_config"] = config
+        file.attrs["keras_version"] = version.encode()  # bytes, which alone old versions take
+        file.attrs["backend"] = BACKEND.encode()
+        file.attrs["model_config"] = config.encode()
         _write_weights(file.create_group("model_weights"), model, version)
         kept = model._compile_config or {}
         for name, value in kept.get("attributes", {}).items():
@@ -96,8 +96,8 @@ def save_weights(model: Any, filepath: Any) -> None:
 def _write_weights(group: h5py.Group, model: Any, version: str) -> None:
     layers = model.layers
     _write_names(group, "layer_names", [layer.name for layer in layers])
-    group.attrs["backend"] = BACKEND
-    group.attrs["keras_version"] = version
+    group.attrs["backend"] = BACKEND.encode()
+    group.attrs["keras_version"] = version.encode()
     for layer in layers:
         variables = stored_order(layer)
         if version == KERAS3_VERSION:

@@ -233,3 +233,22 @@ def test_a_drawn_model_in_a_stack_returns_no_list(tmp_path):
     assert again.get_config() == model.get_config()
     data = torch.randn(2, 4)
     torch.testing.assert_close(again(data), model(data))
+
+
+def test_what_older_versions_refuse_is_left_out(tmp_path):
+    """tf.keras 2.4 to 2.12 take no argument that came later, and no attribute but bytes (found by opening such files there)."""
+    x = keras.Input((8, 8, 4))
+    y = layers.Resizing(6, 6)(layers.Normalization(mean=0.0, variance=1.0)(layers.GaussianNoise(0.1)(x)))
+    y = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 1)(y))
+    tokens = layers.Reshape((2, 2))(y)
+    model = keras.Model(x, [layers.MultiHeadAttention(1, 2)(tokens, tokens), layers.GaussianDropout(0.1)(y)])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        described = file.attrs["model_config"]
+        for holder in (file, file["model_weights"]):
+            for name in ("keras_version", "backend"):
+                assert holder.attrs.get_id(name).get_type().get_cset() == h5py.h5t.CSET_ASCII
+    later = {"keepdims", "seed", "crop_to_aspect_ratio", "invert", "softmax_robust_masking", "groups"}
+    configs = {x["class_name"]: x["config"] for x in json.loads(described)["config"]["layers"]}
+    assert [(name, later & set(config)) for name, config in configs.items() if later & set(config)] == []
+    assert keras.models.load_model(tmp_path / "m.h5").get_config() == model.get_config()

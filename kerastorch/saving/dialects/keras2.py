@@ -19,24 +19,32 @@ from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
 __all__ = ["drawn_within", "is_stack", "portable", "shared_arguments", "sharing_alike"]
 
 _EVERYWHERE = {"time_major": False, "rng_type": "stateful", "zero_output_for_mask": False}
+_CONVOLUTIONS = ("Conv", "Convolution")
 _KERNEL = {"kernel_initializer": ..., "kernel_regularizer": ..., "kernel_constraint": ...}
 _NEUTRAL: dict[str, dict[str, Any]] = {
-    **{f"Conv{n}DTranspose": {"groups": 1} for n in (1, 2, 3)},
+    **{f"{name}{n}D{kind}": {"groups": 1} for name in _CONVOLUTIONS for n in (1, 2, 3) for kind in ("", "Transpose")},
     **{f"DepthwiseConv{n}D": {"groups": 1} for n in (1, 2)},
     # tf.keras writes these three though a separable convolution has two kernels, with arguments of their own.
     **{f"{name}{n}D": {"groups": 1, **_KERNEL} for name in ("SeparableConv", "SeparableConvolution") for n in (1, 2)},
     **{f"SpatialDropout{n}D": {"trainable": True, "noise_shape": None} for n in (1, 2, 3)},
     "BatchNormalization": {"fused": False},
+    **{f"Global{kind}Pooling{n}D": {"keepdims": False} for kind in ("Max", "Average") for n in (1, 2, 3)},
+    **{name: {"seed": None} for name in ("GaussianNoise", "GaussianDropout", "AlphaDropout")},
+    "Resizing": {"crop_to_aspect_ratio": False},
+    "CategoryEncoding": {"sparse": False},
+    "Normalization": {"invert": False},
+    "MultiHeadAttention": {"keras3_masking": True, "softmax_robust_masking": False},
     "Discretization": {"trainable": True},
     "Pipeline": {"trainable": True, "dtype": "float32"},
     "Embedding": {"input_length": None},
     # Keras 3 takes any text that is also a function's name for that function.
     "Attention": {"score_mode": "dot"},
-    **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT, "MultiHeadAttention")},
+    **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT)},
     "TimeDistributed": {"keras3_masking": True, "by_step": True},
     **{name: {"counts_idf": False} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
 }
-"""Per class, the arguments that one generation refuses or misreads: what they are when left out (`...`: they do nothing)."""
+"""Per class, the arguments that one generation, or older versions, refuse or misread: what they are when left out (`...`: they do
+nothing)."""
 
 _REGISTERED = {"CustomScaleLayer": "Custom>CustomScaleLayer"}
 """Layers of tf.keras.applications that tf.keras finds by a longer name only."""

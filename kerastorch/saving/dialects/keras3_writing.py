@@ -36,6 +36,8 @@ _ARCHITECTURES = {
 }  # fmt: skip
 """Layers of keras.applications, and where Keras 3 finds them."""
 _RENAMED = {"GroupedQueryAttention": "GroupQueryAttention"}
+_INITIALIZERS = {"Orthogonal": "OrthogonalInitializer"}
+"""Names that Keras 3 knew first, and knows still."""
 _BEHIND_FIRST = dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), ("value", "key"))
 """Tensors that calls give by place."""
 
@@ -103,7 +105,7 @@ def _identity(name: str) -> dict[str, Any]:
         return {"module": "keras.layers", "class_name": _RENAMED.get(name, name), "registered_name": None}
     for kind, module in _MODULES.items():
         if name in known_names(kind):
-            return {"module": module, "class_name": name, "registered_name": None}
+            return {"module": module, "class_name": _INITIALIZERS.get(name, name), "registered_name": None}
     return {"module": None, "class_name": name.rpartition(">")[2], "registered_name": name}
 
 

@@ -34,7 +34,7 @@ def check(real, model, inputs, path, known=None, tolerance=1e-5):
         isinstance(inputs, np.ndarray) and inputs.dtype.kind == "U"
     )  # of which Keras 3 takes TensorFlow's tensors only
     given = pytest.importorskip("tensorflow").constant(inputs) if text else inputs
-    got, want = as_list(model.predict(inputs, verbose=0)), as_list(loaded.predict(given, verbose=0))
+    got, want = as_list(model.predict(inputs, verbose=0)), as_list(loaded(given, training=False))
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(np.abs(b).max(), 1e-3))
 

@@ -13,6 +13,8 @@ import pytest
 import kerastorch as keras
 from kerastorch.models import load_model, model_from_json
 from kerastorch.saving.dialects.keras1 import is_keras1
+from kerastorch.saving.dialects.theano import padded
+from kerastorch.saving.origin import Origin
 from kerastorch.saving.text import origin_of
 from tests.fixture_files import close, outputs_of
 
@@ -249,6 +251,13 @@ def test_what_pads_otherwise_than_theano_is_told(tmp_path):
     assert "'strided': padding" in notes
     assert "'pooled': padding" in notes
     assert "'plain': padding" not in notes
+
+
+def test_full_padding_over_three_axes():
+    config = {"name": "c", "padding": "full", "kernel_size": [2, 3, 2]}
+    padding, conv = padded([{"class_name": "Conv3D", "config": config}], Origin(1, "0.3", "theano"))
+    assert (padding["class_name"], padding["config"]["padding"]) == ("ZeroPadding3D", [[1, 1], [2, 2], [1, 1]])
+    assert conv["config"]["padding"] == "valid"
 
 
 def test_an_architecture_that_says_it_ran_on_theano(tmp_path):

@@ -57,7 +57,7 @@ def _amounts(layer: Mapping[str, Any], origin: Origin) -> list[list[int]] | None
         return None
     if config.get("padding") != "full" and (config.get("padding") != "same" or origin.backend != "theano"):
         return None
-    if rank == 3 and origin.minor < (1, 1):
+    if rank == 3 and config["padding"] == "same" and origin.minor < (1, 1):
         return None  # where Keras itself padded, as TensorFlow does
     kernel = sizes(config["kernel_size"], rank)
     strides, dilation = sizes(config.get("strides", 1), rank), sizes(config.get("dilation_rate", 1), rank)

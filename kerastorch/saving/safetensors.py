@@ -53,7 +53,7 @@ def save_weights(model: Any, filepath: Any) -> None:
     tensors.
     """
     package = _package()
-    learned = [layer.name for layer in model._flatten_layers() if hasattr(layer, "save_assets") and not layer._given]
+    learned = [layer.name for layer in model._flatten_layers() if getattr(layer, "learns_vocabulary", False)]
     if learned:
         raise ValueError(
             f"Cannot write model '{model.name}' to {filepath}: the vocabularies that {learned} learned are no tensors. "

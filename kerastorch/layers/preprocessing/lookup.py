@@ -321,6 +321,11 @@ class IndexLookup(CategoricalLayer):
         return {"idf_weights": self.idf_weights} if self.output_mode == "tf_idf" else {}
 
     @property
+    def learns_vocabulary(self) -> bool:
+        """Whether the vocabulary comes from data, not from the constructor or `set_vocabulary` before it."""
+        return not self._given
+
+    @property
     def lacks_vocabulary(self) -> bool:
         """Whether nothing has given the layer, or taught it, a token."""
         return not self._tokens

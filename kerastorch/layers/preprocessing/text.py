@@ -119,6 +119,11 @@ class TextVectorization(CategoricalLayer):
         """The vocabulary from the counts."""
         self._lookup_layer.finalize_state()
 
+    @property
+    def learns_vocabulary(self) -> bool:
+        """As of the look-up."""
+        return self._lookup_layer.learns_vocabulary
+
     def save_assets(self, dir_path: Any) -> None:
         """As StringLookup's."""
         self._lookup_layer.save_assets(dir_path)

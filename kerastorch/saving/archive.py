@@ -143,6 +143,8 @@ def _read_assets(model: Any, archive: Archive, report: LoadReport) -> None:
     by_folder: dict[str, list[str]] = {}
     for name in archive.names(_ASSETS):
         by_folder.setdefault(f"{PurePosixPath(name).parent}/".removeprefix(_ASSETS), []).append(name)
+    if not by_folder:
+        return
     layers = {normal(path): layer for path, layer in weighted_layers(model, [*archive.datasets(_WEIGHTS), *by_folder])}
     lost = [name for folder, names in by_folder.items() for name in names if normal(folder) not in layers]
     for folder, names in by_folder.items():

@@ -39,15 +39,16 @@ def weighted_layers(model: Any, stored: Iterable[str] | None = None) -> Iterator
     paths = list(stored)
     folders = _folders(paths)
 
-    def walked(twice: bool) -> tuple[int, list[tuple[str, Any]]]:
-        found = list(_walk(model, "", set(), False, folders=folders, twice=twice))
-        lacks = [x for at, x in found if x._saved_variables() and normal(f"{at}vars/") not in folders]
-        return len(lacks), found
-
-    lacking, found = walked(False)
-    if lacking and any(_DEPENDENCIES in path.split("/") for path in paths):
-        found = min((lacking, found), walked(True), key=lambda x: x[0])[1]
+    found = list(_walk(model, "", set(), False, folders=folders))
+    if any(_DEPENDENCIES in path.split("/") for path in paths) and _lacking(found, folders):
+        again = list(_walk(model, "", set(), False, folders=folders, twice=True))
+        found = min(found, again, key=lambda layers: _lacking(layers, folders))
     yield from found
+
+
+def _lacking(layers: Iterable[tuple[str, Any]], folders: set[str]) -> int:
+    """For how many layers that have weights a file has nothing at all."""
+    return sum(bool(x._saved_variables()) and normal(f"{path}vars/") not in folders for path, x in layers)
 
 
 def _folders(stored: Iterable[str]) -> set[str]:
@@ -118,8 +119,7 @@ def _layers_in(part: Any, path: str, twice: bool = False) -> Iterator[tuple[str,
 
 def _has_weights(layer: Any) -> bool:
     """Whether a layer has weights for tf.keras, which counts the table of a look-up among them that learns its vocabulary."""
-    learns = (hasattr(x, "save_assets") and not getattr(x, "_given", True) for x in layer._flatten_layers())
-    return bool(layer.weights) or any(learns)
+    return bool(layer.weights) or any(getattr(x, "learns_vocabulary", False) for x in layer._flatten_layers())
 
 
 def class_path(name: str) -> str:
@@ -179,11 +179,7 @@ _NOT_STATE = {
 
 def lacks_layers(model: Any, stored: Mapping[str, Any]) -> bool:
     """Whether a file has nothing at all for some layer that has weights, as for one that the model holds twice."""
-    known = {normal(path).rpartition("/")[0] for path in stored}
-    return any(
-        layer._saved_variables() and normal(f"{path}vars") not in known
-        for path, layer in weighted_layers(model, stored)
-    )
+    return _lacking(weighted_layers(model, stored), _folders(stored)) > 0
 
 
 def load_by_path(model: Any, stored: Mapping[str, Any], skip_mismatch: bool, report: LoadReport) -> LoadReport:

@@ -224,7 +224,7 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
 
 
 def model_from_yaml(yaml_string: str, custom_objects: Any = None) -> Any:
-    """A model with new weights; only plain YAML values are read. ValueError for anything else."""
+    """A model with new weights; only plain YAML values and NumPy's numbers are read. ValueError for anything else."""
     return model_from_config(parse_yaml(yaml_string, "model_from_yaml: this"), custom_objects)
 
 
@@ -240,14 +240,11 @@ def parse_json(text: str | bytes, what: str) -> Any:
 
 
 def parse_yaml(text: str, what: str) -> Any:
-    """The value of YAML text with plain values and tuples; ValueError, naming `what` it was, for anything else."""
+    """The value of YAML text: plain values, tuples, NumPy's numbers; ValueError, naming `what` it was, for anything else."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """Plain values, and the names by which Python 2 and PyYAML wrote tuples and strings."""
+    from kerastorch.saving.yaml_loader import Loader
 
-    for tag, kind in (("tuple", "sequence"), ("str", "scalar"), ("unicode", "scalar")):
-        Loader.add_constructor(f"tag:yaml.org,2002:python/{tag}", getattr(Loader, f"construct_{kind}"))
     try:
         value = yaml.load(text, Loader)
     except yaml.YAMLError as error:

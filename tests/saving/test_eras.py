@@ -1,4 +1,4 @@
-"""Files that Keras 0.3 to 2.2 and tf.keras 1.15 wrote (compat_tests/files/README.md) give the numbers that they gave there."""
+"""Files that Keras 0.3 to 3.0 and tf.keras wrote (compat_tests/files/README.md) give the numbers that they gave there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUNCTIONS = {
     "merge_function": {"merge_1": lambda x: x[0] * 2 + x[1]},
 }
 """What a user passes for code that is not taken from files."""
-WRITERS = {"tf.keras-1.15": "tf.keras 2.2.4-tf"}
+WRITERS = {"tf.keras-1.13": "tf.keras 2.2.4-tf", "tf.keras-1.15": "tf.keras 2.2.4-tf"}
 """Who a file says wrote it, where that is not the archive's name."""
 
 

@@ -165,6 +165,16 @@ YAML_CODE = [
     "!!python/module:os",
     "class_name: !!python/object/apply:os.mkdir [harm]\nconfig: {}",
     "!!python/object:kerastorch.layers.Dense {units: 2}",
+    "!!python/object/apply:numpy.load [harm.npy]",
+    "!!python/object/apply:numpy.dtype [O, 0, 1]",
+    "!!python/object/apply:numpy.dtype {args: f4}\nstate: 1",
+    "!!python/object/apply:numpy.dtype 1",
+    "!!python/object/apply:numpy.core.multiarray.scalar [f8, !!binary AAA=]",
+    "!!python/object/apply:numpy.core.multiarray.scalar [O8, !!binary AAAAAAAAAAA=]",
+    "!!python/object/apply:numpy.core.multiarray.scalar {}",
+    "!!python/object/apply:numpy.core.multiarray._reconstruct {state: [1, [1000000000], <f4, false, !!binary AAAAAA==]}",
+    "!!python/object/apply:numpy.core.multiarray._reconstruct {state: [1, [-1], <f4, false, !!binary AAAAAA==]}",
+    "!!python/object/apply:numpy.core.multiarray._reconstruct {args: [!!python/name:numpy.matrix '']}",
 ]
 
 

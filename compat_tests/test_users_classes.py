@@ -174,6 +174,39 @@ def subclassed(keras):
     return {"Net": Net}, build
 
 
+def held_everywhere(keras):
+    """A model made with positional arguments, with a call of its own, whose layers stand in lists and dicts, also private ones
+    and such as are filled later, and at attributes of all kinds of names."""
+    layers = keras.layers
+
+    class Held(keras.Model):
+        def __init__(self, width, out, **kwargs):
+            super().__init__(**kwargs)
+            self.sizes = (width, out)
+            self.blocks = [layers.Dense(width), layers.Dense(width, activation="relu")]
+            self.dict = {"x": layers.Dense(width), "a": layers.Dense(width)}
+            self.zoo = {}
+            self.zoo["x"], self.zoo["a"] = layers.Dense(width), layers.Dense(width)
+            self._private, self._several = layers.Dense(width), []
+            self._several.append(layers.Dense(width))
+            self.Upper, self.zeta, self.head = layers.Dense(width), layers.Dense(width), layers.Dense(out)
+            self.alias = self.zeta
+
+        def call(self, inputs):
+            x = inputs
+            for layer in (*self.blocks, self.dict["x"], self.dict["a"], self.zoo["x"], self.zoo["a"], *self._several):
+                x = layer(x)
+            return self.head(self.Upper(self.zeta(self._private(x))))
+
+        def get_config(self):
+            return {"width": self.sizes[0], "out": self.sizes[1], "name": self.name}
+
+    def build():
+        return drawn(keras, (4,), Held(5, 4), Held(3, 4), layers.Dense(2))
+
+    return {"Held": Held}, build
+
+
 def subclassed_inside(keras):
     """The same within a drawn model."""
     custom, _ = subclassed(keras)
@@ -237,6 +270,7 @@ CASES = {
     "blocks": (blocks, ("keras",)),
     "subclassed": (subclassed, REAL),
     "subclassed_inside": (subclassed_inside, REAL),
+    "held_everywhere": (held_everywhere, REAL),
     "built_otherwise": (built_otherwise, REAL),
     "recurrent": (recurrent, REAL),
     "nameless": (nameless, REAL),
@@ -285,5 +319,7 @@ def test_what_users_wrote(case, suffix, real, tmp_path):
     for back in (".keras", ".h5") if make not in (subclassed, built_otherwise) else (suffix,):
         model.save(tmp_path / f"ours{back}")
         same(loaded(kerastorch, tmp_path / f"ours{back}", own).predict(x, verbose=0), want)
-        if back == suffix and (real.__name__, back) != ("tf_keras", ".keras"):
+        # In h5 the layers of a dict stand in the order of its keys, as for tf.keras; Keras 3 has that in which they came.
+        in_another_order = make is held_everywhere and (real.__name__, back) == ("keras", ".h5")
+        if back == suffix and (real.__name__, back) != ("tf_keras", ".keras") and not in_another_order:
             same(loaded(real, tmp_path / f"ours{back}", custom).predict(x, verbose=0), want)

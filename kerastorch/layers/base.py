@@ -30,7 +30,7 @@ from kerastorch.layers.phase import PhaseMixin, phase
 from kerastorch.layers.stored import StoredMixin
 from kerastorch.layers.structures import on_device, real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
-from kerastorch.layers.tracking import layers_in, settle, to_default_device, tracked
+from kerastorch.layers.tracking import NO_PARTS, named_parts, settle, to_default_device, tracked
 from kerastorch.layers.weights import WeightsMixin
 from kerastorch.registry import Configurable
 from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
@@ -222,8 +222,11 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         settle(self)
         with torch.inference_mode(False), _disable_current_modes(), name_scope(self.name):
             build()
+        settle(self)
         for child in self.children():
             self._adopt(child)
+        if not self._trainable:
+            self.trainable = False  # for the layers made in build, too
         self.built = True
         structure_version[0] += 1
         if self._initial_weights is not None:
@@ -384,11 +387,13 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         if isinstance(value, Variable) or (type(value) in _PLAIN and not _is_registered(self, name)):
             object.__setattr__(self, name, value)
             return
-        if isinstance(value, list) and not name.startswith("_") and name != "inbound_nodes":
+        if type(value) in (list, dict) and name not in NO_PARTS:
             value = tracked(value)
-        if isinstance(value, (tuple, dict)) and not name.startswith("_"):
-            for key, layer in layers_in(value):
-                self.add_module(f"{name}_{key}".replace(".", "_"), layer)
+            if not isinstance(value, nn.Module):  # in the place of an empty list, say
+                self.__dict__.get("_modules", {}).pop(name, None)
+        if isinstance(value, (tuple, dict)) and not isinstance(value, nn.Module) and name not in NO_PARTS:
+            for key, layer in named_parts(name, value):
+                self.add_module(key, layer)
         elif isinstance(value, nn.Module) and isinstance(getattr(type(self), name, None), property):
             object.__setattr__(self, name, value)
             return

@@ -31,12 +31,9 @@ class Model(Layer):
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if _is_drawn(args, kwargs) and not issubclass(cls, _functional()):
-            if cls is Model:
-                cls = _functional()
-            else:
-                _inject(cls)
-        return super().__new__(cls, *args, **kwargs)
+        # What a user's class takes is its own affair: it draws itself if its __init__ passes inputs and outputs on to this one's.
+        made = _functional() if cls is Model and _is_drawn(args, kwargs) else cls
+        return super().__new__(made, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if _is_drawn(args, kwargs):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
+from kerastorch.layers.tracking import NO_PARTS, layers_in, named_parts
 from kerastorch.saving.matching import Pair, assign_all, refuse
 from kerastorch.saving.report import LoadReport
 from kerastorch.variables import Variable
@@ -27,23 +28,39 @@ _PUBLIC_PARTS = {"MultiHeadAttention": ("_query_dense", "_key_dense", "_value_de
 """Parts of layers that Keras 3 shows by public names, which it then writes; tf.keras wrote the private ones."""
 
 
-def weighted_layers(model: Any, stored: Iterable[str] | None = None) -> Iterator[tuple[str, Any]]:
+class _Way(NamedTuple):
+    """How a Keras goes through a model.
+
+    keras3: the attributes whose names begin with an underscore come after the others, not among them, and the layers of a dict
+    in the order in which they came into it, not in that of their keys.
+    backwards: from the attribute whose name comes last to the first, and what it has met already it does not count in lists.
+    twice: in the lists of drawn models it counts layers that have weights as two.
+    each_place: a layer that several drawn models hold is met in each.
+    """
+
+    keras3: bool = False
+    backwards: bool = False
+    twice: bool = False
+    each_place: bool = False
+
+
+_WAYS = (_Way(keras3=True), _Way(backwards=True), _Way(), _Way(twice=True))
+"""Of Keras 3; of tf.keras since 2.15; of tf.keras 2.13 and 2.14; of tf.keras 2.12."""
+
+
+def weighted_layers(model: Any, stored: Iterable[str] | None = None) -> list[tuple[str, Any]]:
     """Every layer within a model (and the model) with its path, which ends in a slash; each once, in Keras's order.
 
-    stored: the paths in a file that is read. The layers of a user's model stand at its attributes and in its `layers`, and
-    each Keras writes at other ones of the two: then at those that the file has. tf.keras 2.12 counted the layers of a drawn
-    model that have weights twice, tf.keras 2.14, which calls them the same, once: the one of the two that the file fits."""
-    if stored is None:
-        yield from _walk(model, "", set(), False)
-        return
-    paths = list(stored)
-    folders = _folders(paths)
-
-    found = list(_walk(model, "", set(), False, folders=folders))
-    if any(_DEPENDENCIES in path.split("/") for path in paths) and _lacking(found, folders):
-        again = list(_walk(model, "", set(), False, folders=folders, twice=True))
-        found = min(found, again, key=lambda layers: _lacking(layers, folders))
-    yield from found
+    stored: the paths in a file that is read: then in the order, and at the places, of the Keras whose way they fit best."""
+    walks = (list(_walk(model, "", set(), way)) for way in _WAYS)
+    best = next(walks)
+    if stored is not None:
+        folders = _folders(stored)
+        for found in walks:
+            if not _lacking(best, folders):
+                break
+            best = min(best, found, key=lambda layers: _lacking(layers, folders))
+    return best
 
 
 def _lacking(layers: Iterable[tuple[str, Any]], folders: set[str]) -> int:
@@ -60,7 +77,7 @@ def _folders(stored: Iterable[str]) -> set[str]:
 def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
     """Every weight's layer, its path under which Keras 3 looks for it, and its value; those of a layer that several models
     within the model hold, at each of its places, as Keras 3 makes a layer of its own at each."""
-    for path, layer in _walk(model, "", set(), True):
+    for path, layer in _walk(model, "", set(), _Way(keras3=True, each_place=True)):
         if not layer._saves_itself():
             for key, variable in layer._saved_variables().items():
                 yield layer.name, f"{path}vars/{key}", variable.numpy()
@@ -75,31 +92,22 @@ def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
             )
 
 
-def _walk(
-    layer: Any,
-    path: str,
-    seen: set[int],
-    each_place: bool,
-    again: bool = False,
-    folders: set[str] | None = None,
-    twice: bool = False,
-) -> Iterator[tuple[str, Any]]:
+def _walk(layer: Any, path: str, seen: set[int], way: _Way, again: bool = False) -> Iterator[tuple[str, Any]]:
     if id(layer) in seen and not again:
         return
     seen.add(id(layer))
     yield path, layer
-    again = each_place and _is_drawn(layer)
+    again = way.each_place and _is_drawn(layer)
     parts = _parts(layer)
     if _is_users_model(layer):
-        parts.append(("layers", _listed(layer, path, parts, folders)))
-    for only in (folders, None) if _is_users_model(layer) and folders is not None else (None,):
-        for name, child in sorted(parts, key=lambda part: (part[0].startswith("_"), part[0])):
-            for place, part in _layers_in(child, f"{path}{name}/", twice and _is_drawn(layer)):
-                if only is None or normal(place) in only:
-                    yield from _walk(part, place, seen, each_place, again, folders, twice)
+        parts.append(("layers", _as_put_in(layer) if way.keras3 else layer.layers))
+    parts.sort(key=lambda part: (way.keras3 and part[0].startswith("_"), part[0]), reverse=way.backwards)
+    for name, child in parts:
+        for place, part in _layers_in(child, f"{path}{name}/", way, seen, way.twice and _is_drawn(layer)):
+            yield from _walk(part, place, seen, way, again)
 
 
-def _layers_in(part: Any, path: str, twice: bool = False) -> Iterator[tuple[str, Any]]:
+def _layers_in(part: Any, path: str, way: _Way, seen: set[int], twice: bool = False) -> Iterator[tuple[str, Any]]:
     """The layers in an attribute, which may be lists and dicts of them, with their paths; `twice`: those with weights count
     as two."""
     if _is_layer(part):
@@ -108,13 +116,13 @@ def _layers_in(part: Any, path: str, twice: bool = False) -> Iterator[tuple[str,
     counts: dict[str, int] = {}
     for item in part.values() if isinstance(part, (Mapping, nn.ModuleDict)) else part:
         is_layer = _is_layer(item)
-        if not is_layer and not _is_container(item):
+        if (not is_layer and not _is_container(item)) or (way.backwards and id(item) in seen):
             continue
         base = class_path(type(item).__name__) if is_layer else "container"
         count = counts[base] = counts.get(base, -1) + 1
         if twice and is_layer and _has_weights(item):
             counts[base] += 1
-        yield from _layers_in(item, f"{path}{base}{f'_{count}' if count else ''}/")
+        yield from _layers_in(item, f"{path}{base}{f'_{count}' if count else ''}/", way, seen)
 
 
 def _has_weights(layer: Any) -> bool:
@@ -150,8 +158,9 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
     if _is_drawn(layer):
         return [("layers", layer.layers)]
     public = _PUBLIC_PARTS.get(type(layer).__name__, ())
-    own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in _NOT_STATE}
-    found = {**own, **layer._modules}
+    own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in NO_PARTS}
+    within = {key for name, value in own.items() for key, _ in named_parts(name, value)}
+    found = {**own, **{name: module for name, module in layer._modules.items() if name not in within}}
     parts = [
         (name.lstrip("_") if name in public else name, value)
         for name, value in found.items()
@@ -160,21 +169,12 @@ def _parts(layer: Any) -> list[tuple[str, Any]]:
     return parts
 
 
-def _listed(layer: Any, path: str, parts: list[tuple[str, Any]], folders: set[str] | None) -> list[Any]:
-    """The `layers` of a user's model. Keras 3 writes there, of all of them, those of the attributes whose names come after
-    it; tf.keras, of those that are attributes themselves, those whose names come before."""
-    names = {name for name, _ in parts if folders is not None and normal(f"{path}{name}/") in folders}
-    before = [name for name, _ in parts if name < "layers"]
-    if folders is None or names & set(before) or not (before or names):
-        return layer.layers
-    attributes = {id(value) for _, value in parts}
-    return [x for x in layer.layers if id(x) in attributes]
-
-
-_NOT_STATE = {
-    "_modules", "_parameters", "_buffers", "_variables", "_losses", "inbound_nodes", "_constructed_with", "_built_for",
-    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks", "_handles",
-}  # fmt: skip
+def _as_put_in(model: Any) -> list[Any]:
+    """A model's layers, those of dicts in the order in which they came into it."""
+    held = (*vars(model).values(), *model._modules.values())
+    dicts = [dict(value) for value in held if isinstance(value, dict) and all(map(_is_layer, value.values()))]
+    place = {id(a): b for x in dicts for (_, a), b in zip(layers_in(x), x.values(), strict=True)}
+    return [place.get(id(layer), layer) for layer in model.layers]
 
 
 def lacks_layers(model: Any, stored: Mapping[str, Any]) -> bool:
@@ -188,7 +188,7 @@ def load_by_path(model: Any, stored: Mapping[str, Any], skip_mismatch: bool, rep
 
     ValueError, listing them all, for layers whose weights the file lacks or has in other shapes, unless `skip_mismatch`.
     """
-    layers = list(weighted_layers(model, stored))
+    layers = weighted_layers(model, stored)
     stores = _own_stores(layers, stored)
     pairs = _matched(model, layers, stored, {id(layer): found for layer, found in stores}, skip_mismatch, report)
     assign_all(pairs, report)

@@ -47,11 +47,9 @@ BY_KERAS3 = [
 BY_TF_KERAS = [
     "layers/dense", "layers/dense_1", "layers/functional/layers/dense", "norm", "several/dense", "several/dense_1",
 ]  # fmt: skip
-BY_ATTRIBUTES = ["dense", "encoder/layers/dense", "last", "norm", "several/dense", "several/dense_1"]
 PLACES = {
     "Keras 3": (BY_KERAS3, ["dense", "encoder", "last", "norm", "several0", "several1"]),
     "tf.keras": (BY_TF_KERAS, ["dense", "last", "encoder", "norm", "several0", "several1"]),
-    "kerastorch before": (BY_ATTRIBUTES, ["dense", "encoder", "last", "norm", "several0", "several1"]),
 }
 
 

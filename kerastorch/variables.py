@@ -174,7 +174,10 @@ class Variable:
     def tensor(self) -> torch.Tensor:
         """The torch parameter or buffer itself, in torch's layout."""
         # Through nn.Module, past an attribute of the same name that holds this handle, and so that torch.fx sees it.
-        return nn.Module.__getattr__(self._module, self._attribute)  # type: ignore[return-value]
+        try:
+            return nn.Module.__getattr__(self._module, self._attribute)  # type: ignore[return-value]
+        except AttributeError:  # computed by torch's parametrizations or pruning
+            return getattr(self._module, self._attribute)
 
     @property
     def value(self) -> torch.Tensor:
@@ -236,7 +239,12 @@ class Variable:
     def initialize(self) -> None:
         """Gives the weight the values of its initializer."""
         assert self.initializer is not None
-        self._store(self.initializer(self.shape, dtype=self.tensor.dtype))
+        value = tensor_of(self.initializer(self.shape, dtype=self.tensor.dtype))
+        if tuple(value.shape) != self.shape:
+            raise ValueError(
+                f"The initializer of {self.name!r} returned the shape {tuple(value.shape)}, expected {self.shape}."
+            )
+        self._store(value)
 
     # Here and wherever else weights and buffers get their memory: a first call may be predict's, and what is made in
     # inference mode could never be trained.
@@ -340,20 +348,25 @@ class Variable:
         return f"<Variable {self.name!r} shape={self.shape} dtype={self.dtype}, numpy=\n{self.numpy()!r}>"
 
 
+def _beside(variable: Variable, x: Any) -> Any:
+    return tensor_of(x, variable.device) if isinstance(x, np.ndarray) else _operand(x)
+
+
 def _binary(name: str) -> Callable:
     function = getattr(operator, name)
-    return lambda self, other: function(self.value, _operand(other))
+    return lambda self, other: function(self.value, _beside(self, other))
 
 
 def _reflected(name: str) -> Callable:
     function = getattr(operator, name)
-    return lambda self, other: function(_operand(other), self.value)
+    return lambda self, other: function(_beside(self, other), self.value)
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
     setattr(Variable, f"__r{_name}__", _reflected(f"__{_name}__"))
-for _name in ("lt", "le", "gt", "ge"):
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+Variable.__hash__ = object.__hash__  # type: ignore[assignment]
 Variable.__neg__ = lambda self: -self.value  # type: ignore[attr-defined, operator]
 Variable.__abs__ = lambda self: abs(self.value)  # type: ignore[attr-defined, operator]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
+import threading
 from collections.abc import Callable
 from types import FunctionType, NoneType
 from typing import Any
@@ -31,7 +33,7 @@ from kerastorch.layers.stored import StoredMixin
 from kerastorch.layers.structures import on_device, real_tensors, shape_map, shape_of, tracer_in
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.layers.tracking import NO_PARTS, named_parts, settle, to_default_device, tracked
-from kerastorch.layers.weights import WeightsMixin
+from kerastorch.layers.weights import WeightsMixin, losses_were_added
 from kerastorch.registry import Configurable
 from kerastorch.variables import IDENTITY, Layout, Variable, initializes_now
 
@@ -55,6 +57,15 @@ _PLAIN = {str, int, float, bool, NoneType, FunctionType, InputSpec}
 """What torch's own `__setattr__`, a slow one, has nothing to do with."""
 
 
+class _Calls(threading.local):
+    """How many layers' calls are running, one within the other, in this thread."""
+
+    depth = 0
+
+
+_calls = _Calls()
+
+
 class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Configurable, nn.Module):
     """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
 
@@ -73,7 +84,9 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
     def __init__(
         self, trainable: bool = True, name: str | None = None, dtype: Any = None, dynamic: bool = False, **kwargs: Any
     ) -> None:
+        set_before = self.__dict__.get("_modules", {})
         nn.Module.__init__(self)
+        self._modules.update(set_before)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"The name of a layer must be a string, got name={name!r}.")
         unknown = [key for key in kwargs if key not in (*_FOREIGN_KEYWORDS, "activity_regularizer")]
@@ -94,6 +107,13 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
             self.activity_regularizer = regularizers.get(kwargs.get("activity_regularizer"))
         self._batch_input_shape = _batch_input_shape(kwargs)
         self._initial_weights = kwargs.get("weights")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "forward" in cls.__dict__ and "call" not in cls.__dict__ and not cls.__module__.startswith("kerastorch."):
+            # As who comes from torch writes it.
+            setattr(cls, "call", cls.__dict__["forward"])  # noqa: B010
+            del cls.forward
 
     @classmethod
     def _default_name(cls) -> str:
@@ -195,7 +215,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
             scoped(f"{name}:0"),
             layout,
             trainable,
-            initializers.get(initializer),
+            initializers.get(initializer) or initializers.get("glorot_uniform"),
             regularizers.get(regularizer),
             constraints.get(constraint),
         )
@@ -243,13 +263,24 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         tracer = tracer_in((args, kwargs))
         if tracer is not None:
             return tracer.call_layer(self, args, kwargs)
-        return self._call_eagerly(args, kwargs)
+        if torch.compiler.is_compiling():
+            return self._call_eagerly(args, kwargs)
+        if not _calls.depth and losses_were_added[0]:
+            self._clear_losses()
+        _calls.depth += 1
+        try:
+            return self._call_eagerly(args, kwargs)
+        finally:
+            _calls.depth -= 1
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch runs: `call`."""
         return self.call(*args, **kwargs)
 
     def _call_symbolically(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        named = {key: value for key, value in kwargs.items() if key not in ("training", "mask")}
+        if named:  # TypeError for unknown ones
+            inspect.signature(type(self).call).bind_partial(self, **named)
         first = args[0] if args else next(iter(kwargs.values()))
         if self.input_spec is not None:
             check_inputs(self, self.input_spec, [x.shape for x in tensors_in(first)])
@@ -265,24 +296,40 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """KerasTensors of the shape and dtype that the call would return."""
         first = args[0] if args else next(iter(kwargs.values()))
-        if type(self).compute_output_shape is not Layer.compute_output_shape and not self._has_unbuilt_activation():
-            dtype = self.compute_output_dtype(tensors_in(first)[0].dtype)
-            shapes = self.compute_output_shape(shape_of(first))
-            return shape_map(lambda shape: KerasTensor(tuple(shape), dtype), shapes)
+        says_shape = type(self).compute_output_shape is not Layer.compute_output_shape
+        if says_shape and not self._waits_for_call():
+            return self._spec_it_says(first)
         if "mask" in self._call_parameters() and kwargs.get("mask") is None:
             masks = symbolic_masks(first)
             if tensors_in(masks):
                 kwargs = {**kwargs, "mask": masks}
-        with name_scope(self.name):
-            return infer_outputs(self._infer, args, kwargs, self.name, self)
+        try:
+            with name_scope(self.name):
+                return infer_outputs(self._infer, args, kwargs, self.name, self)
+        except ValueError:
+            if not says_shape:
+                raise
+            return self._spec_it_says(first)  # such a call is what a class says its shape for
 
-    def _has_unbuilt_activation(self) -> bool:
-        """Whether a layer serves as activation in here that only a run of `call` builds."""
-        return any(
-            isinstance(layer._modules.get(key), Layer) and not layer._modules[key].built
-            for layer in self._flatten_layers()
-            for key in _ACTIVATIONS
-        )
+    def _spec_it_says(self, first: Any) -> Any:
+        dtype = self.compute_output_dtype(tensors_in(first)[0].dtype)
+        shapes = self.compute_output_shape(shape_of(first))
+        return shape_map(lambda shape: KerasTensor(tuple(shape), dtype), shapes)
+
+    def _hands_on_masks(self) -> bool:
+        """Whether the outputs have masks: where the layer supports them, or a user's class says what becomes of them."""
+        return self.supports_masking or not type(self).compute_mask.__module__.startswith("kerastorch.")
+
+    def _waits_for_call(self) -> bool:
+        """Whether in here are layers that only a run of `call` builds: activations, and those in a user's class."""
+        for layer in self._flatten_layers():
+            parts = [layer._modules.get(key) for key in _ACTIVATIONS] if layer._is_ours() else layer._sublayers()
+            if any(isinstance(part, Layer) and not part.built for part in parts):
+                return True
+        return False
+
+    def _is_ours(self) -> bool:
+        return type(self).call.__module__.startswith("kerastorch.")
 
     def _infer(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = self._cast(args), self._cast(kwargs)
@@ -308,7 +355,8 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         if "training" in parameters:
             kwargs["training"] = self.training if training is None else training
         masks = None
-        if self.supports_masking or "mask" in parameters:
+        hands_on_masks = self._hands_on_masks()
+        if hands_on_masks or "mask" in parameters:
             masks = kwargs.get("mask")
             if masks is None:
                 masks = pytree.tree_map(lambda x: getattr(x, "_keras_mask", None), first)
@@ -324,11 +372,11 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         else:
             with phase(self, training):
                 outputs = nn.Module.__call__(self, *args, **kwargs)
-        if self.supports_masking:
+        if hands_on_masks:
             self._set_mask(outputs, self.compute_mask(first, masks))
         if self.activity_regularizer is not None:
             for x in real_tensors(outputs):
-                self._losses.append(self.activity_regularizer(x) / x.shape[0])
+                self.add_loss(self.activity_regularizer(x) / x.shape[0])
         return outputs
 
     def _call_in_mixed_precision(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
@@ -391,6 +439,10 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
             value = tracked(value)
             if not isinstance(value, nn.Module):  # in the place of an empty list, say
                 self.__dict__.get("_modules", {}).pop(name, None)
+        if isinstance(value, nn.Module) and "_modules" not in self.__dict__:  # before super().__init__()
+            nn.Module.__init__(self)
+            self._modules[name] = value
+            return
         if isinstance(value, (tuple, dict)) and not isinstance(value, nn.Module) and name not in NO_PARTS:
             for key, layer in named_parts(name, value):
                 self.add_module(key, layer)
@@ -423,8 +475,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
     def is_traceable(self) -> bool:
         """Whether lowering looks through `call`: the library wrote it, no hook wants to see the call, and it needs no
         autocast of its own."""
-        ours = type(self).call.__module__.startswith("kerastorch.")
-        return ours and not self._forward_hooks and not self._forward_pre_hooks and not self.is_mixed
+        return self._is_ours() and not self._forward_hooks and not self._forward_pre_hooks and not self.is_mixed
 
     # Config and state
 
@@ -490,7 +541,7 @@ def symbolic_masks(structure: Any) -> Any:
     """The masks that the tensors in a structure will have when the graph runs, as KerasTensors, None for those without."""
     if isinstance(structure, (list, tuple)):
         return [symbolic_masks(x) for x in structure]
-    if not isinstance(structure, KerasTensor) or structure.node is None or not structure.node.layer.supports_masking:
+    if not isinstance(structure, KerasTensor) or structure.node is None or not structure.node.layer._hands_on_masks():
         return None
     node = structure.node
     before = node.kwargs.get("mask", symbolic_masks(node.first_argument))

@@ -68,6 +68,16 @@ class InputLayer(Layer):
         tensor = KerasTensor(self.batch_input_shape, self._variable_dtype, self.name, self.sparse)
         Node(self, (), {}, tensor)
 
+    @property
+    def input(self) -> Any:
+        """The KerasTensor that it stands for, as `output`."""
+        return self.output
+
+    @property
+    def input_shape(self) -> Any:
+        """A list with the shape, as tf.keras has it."""
+        return [self.batch_input_shape]
+
     def get_config(self) -> dict[str, Any]:
         """Shape, dtype, sparse, ragged and name, as tf.keras 2 has them."""
         return {

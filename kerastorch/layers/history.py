@@ -29,29 +29,29 @@ class HistoryMixin:
             raise AttributeError(
                 f"The layer '{self.name}' has never been called, and thus has no defined {what}. Call it on an Input."
             )
+        structures = [getattr(node, NODE_PARTS[what]) for node in nodes]
         if index is None:
             index = 0
-            shapes = {str(map_tensors(lambda x: x.shape, getattr(n, NODE_PARTS[what]))) for n in nodes}
-            if len(nodes) > 1 and not (what.endswith("shape") and len(shapes) == 1):
+            shapes = {str(map_tensors(lambda x: x.shape, structure)) for structure in structures}
+            if what.endswith("shape") and len(shapes) > 1:
                 raise AttributeError(
-                    f"The layer '{self.name}' has {len(nodes)} inbound nodes, so its {what} is not one thing. "
-                    f"Use get_{what}_at(node_index)."
+                    f"The layer '{self.name}' has {len(nodes)} inbound nodes of different shapes, so its {what} is not one "
+                    f"thing. Use get_{what}_at(node_index)."
                 )
         if not 0 <= index < len(nodes):
             raise ValueError(
                 f"Asked to get {what} at node {index}, but layer '{self.name}' has only {len(nodes)} inbound nodes."
             )
-        structure = getattr(nodes[index], NODE_PARTS[what])
-        return map_tensors(lambda x: x.shape, structure) if what.endswith("shape") else structure
+        return map_tensors(lambda x: x.shape, structures[index]) if what.endswith("shape") else structures[index]
 
     @property
     def input(self) -> Any:
-        """The KerasTensor(s) that the layer was called on; AttributeError unless it was called once."""
+        """The KerasTensor(s) that the layer was first called on; AttributeError where it was not."""
         return self._node_property("input", None)
 
     @property
     def output(self) -> Any:
-        """The KerasTensor(s) that the layer returned; AttributeError unless it was called once."""
+        """The KerasTensor(s) that the layer first returned; AttributeError where it was not called."""
         return self._node_property("output", None)
 
     @property

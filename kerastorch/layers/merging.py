@@ -139,7 +139,7 @@ class _Elementwise(_Merge):
                 )
             # An open axis beside one of several entries must have as many, or one.
             several = {m, n} - {1, None}
-            merged.append(several.pop() if several else 1 if m == n else None)
+            merged.append(several.pop() if several else None if None in (m, n) else 1)
         return tuple(merged)
 
 

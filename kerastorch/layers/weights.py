@@ -13,7 +13,10 @@ from kerastorch.config import get_device
 from kerastorch.layers.dtypes import structure_version
 from kerastorch.variables import Variable
 
-__all__ = ["WeightsMixin", "raw_modules"]
+__all__ = ["WeightsMixin", "losses_were_added", "raw_modules"]
+
+losses_were_added = [False]
+"""Whether any layer ever had a loss that stands until the next call: only then they are looked for at each."""
 
 
 class WeightsMixin:
@@ -187,6 +190,7 @@ class WeightsMixin:
 
     def add_loss(self, losses: torch.Tensor | Callable[[], torch.Tensor] | list[Any]) -> None:
         """Adds scalars, or functions that return them, to `losses`; tensors stand until the model's next call."""
+        losses_were_added[0] = True
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
             self._losses.append(torch.as_tensor(loss) if isinstance(loss, (int, float)) else loss)
 

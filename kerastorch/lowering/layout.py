@@ -51,8 +51,22 @@ def sink_permutes(traced: Traced) -> None:
         if rule is not None:
             with graph.inserting_after(node):
                 rule(graph, node, twins)
+    _lead_through_outputs(graph, twins)
     remove_unused(graph)
     graph.lint()
+
+
+def _lead_through_outputs(graph: fx.Graph, twins: dict[fx.Node, Twin]) -> None:
+    """What a model returns and goes on with has to lie on the way: `torch.autograd.grad` of a later value asks for it."""
+    place = {node: i for i, node in enumerate(graph.nodes)}
+    for value in next(iter(reversed(graph.nodes))).all_input_nodes:
+        twin, axes = twins.get(value, (value, ()))
+        later = [user for user in twin.users if place[user] > place[value]] if axes else []
+        if later:
+            with graph.inserting_after(value):
+                back = graph.call_method("permute", (value, *(axes.index(axis) for axis in range(len(axes)))))
+            for user in later:
+                user.replace_input_with(twin, back)
 
 
 def _rule_for(

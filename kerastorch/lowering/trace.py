@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
@@ -149,6 +150,8 @@ class ModelTracer(fx.Tracer):
 
     def call_layer(self, layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Traces through a layer of the library; makes one module call of another."""
+        if any(isinstance(x, np.ndarray) for x in pytree.tree_leaves((args, kwargs))):  # constants
+            args, kwargs = layer._cast(args), layer._cast(kwargs)
         first = args[0] if args else next(iter(kwargs.values()), None)
         parameters = layer._call_parameters()
         kwargs = dict(kwargs)
@@ -174,7 +177,7 @@ class ModelTracer(fx.Tracer):
             outputs = self.call_module(layer, layer.forward, args, kwargs)
             outputs.node.meta["layer"] = layer
             outputs = _like_recorded(layer, outputs)
-        if layer.supports_masking:
+        if layer._hands_on_masks():
             self._set_masks(outputs, layer.compute_mask(first, mask))
         if layer.activity_regularizer is not None and layer.is_traceable:
             for x in _proxies(outputs):

@@ -19,6 +19,7 @@ from kerastorch.layers.dtypes import placement_version
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.layers.phase import phase
 from kerastorch.layers.structures import on_device
+from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.lowering import lower
 from kerastorch.models.graph_config import graph_config, graph_from_config
 from kerastorch.models.model import Model
@@ -50,6 +51,9 @@ class Functional(Model):
                     f"Model '{self.name}': inputs and outputs must be KerasTensors (from Input and from layers called on "
                     f"them), got {type(tensor).__name__}: {tensor!r}."
                 )
+        inputs, outputs = (
+            x[0] if isinstance(x, list) and len(x) == len(tensors_in(x)) == 1 else x for x in (inputs, outputs)
+        )
         flat = tensors_in(inputs)
         if len({id(x) for x in flat}) != len(flat):
             raise ValueError(f"Model '{self.name}': an input is given twice: {[x.name for x in flat]}.")
@@ -69,6 +73,9 @@ class Functional(Model):
     # Calling
 
     def __call__(self, inputs: Any = None, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        if not self._is_ours():  # a subclass whose call goes beyond the graph
+            given = {"training": training, "mask": mask}
+            return Layer.__call__(self, inputs, **{k: v for k, v in given.items() if v is not None}, **kwargs)
         if torch.compiler.is_compiling():
             self._prepare()  # before anything that it changes is read, and so guarded
         if (
@@ -90,14 +97,18 @@ class Functional(Model):
         return super().__call__(inputs, **kwargs)
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if not self._is_ours():
+            return Layer._call_eagerly(self, args, kwargs)
         training = kwargs.pop("training", None)
         if training is None or all(m.training == training for m in self.modules()):
             return nn.Module.__call__(self, *args, **kwargs)
         with phase(self, training):
             return nn.Module.__call__(self, *args, **kwargs)
 
-    def forward(self, inputs: Any, *more: Any, mask: Any = None) -> Any:
+    def forward(self, inputs: Any, *more: Any, mask: Any = None, **kwargs: Any) -> Any:
         """Runs the lowered model on tensors or arrays, in the structure of the model's inputs."""
+        if not self._is_ours():
+            return self.call(inputs, *more, **({} if mask is None else {"mask": mask}), **kwargs)
         tensors = self._standardize((inputs, *more) if more else inputs)
         if mask is not None or any(hasattr(x, "_keras_mask") for x in tensors):
             return self._run_layers(tensors, mask)
@@ -186,6 +197,8 @@ class Functional(Model):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs' shapes; for other input shapes than the model's own, found by going through the layers."""
+        if not self._is_ours():
+            return infer_outputs(self._infer, args, kwargs, self.name, self)
         tensors = self._match_inputs(args[0] if args else kwargs["inputs"])
         for x, own in zip(tensors, self._graph.inputs, strict=True):
             self._check_shape(own, x.shape)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
@@ -290,7 +291,10 @@ def _call(layer: Layer, node: Any, made: dict) -> Any:
         if _is_reference(x):
             if len(x) > 3 and isinstance(x[3], Mapping):
                 kwargs.update(x[3])
-            return _plain(x[2]) if x[0] == "_CONSTANT_VALUE" else _tensor(x, made)
+            if x[0] != "_CONSTANT_VALUE":
+                return _tensor(x, made)
+            value = _plain(x[2])
+            return value if isinstance(layer, FunctionLayer) or not isinstance(value, list) else np.asarray(value)
         if isinstance(x, Mapping):
             return {key: argument(value) for key, value in x.items()}
         return [argument(value) for value in x]

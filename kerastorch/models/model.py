@@ -45,6 +45,13 @@ class Model(Layer):
         self.load_report: Any = None
         self._compile_config: dict[str, Any] | None = None
 
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Computes the outputs: what a subclass writes; NotImplementedError where it does not."""
+        raise NotImplementedError(
+            f"Model '{self.name}': {type(self).__name__} has no call(self, inputs). Write one, or draw the model: "
+            "Model(inputs, outputs)."
+        )
+
     @classmethod
     def _default_name(cls) -> str:
         return "model" if cls in (Model, _functional()) else super()._default_name()

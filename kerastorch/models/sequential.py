@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from kerastorch.graph import KerasTensor
@@ -30,6 +31,7 @@ class Sequential(Functional):
         Model.__init__(self, name=name, **kwargs)
         self._stack: list[Layer] = []
         self._drawn_input: KerasTensor | None = None
+        self._drawn_by_call = False
         for layer in layers if isinstance(layers, (list, tuple)) else [layers] if layers is not None else []:
             self.add(layer)
         if not trainable:
@@ -43,7 +45,7 @@ class Sequential(Functional):
             layer = TorchModuleWrapper(layer)
         if not isinstance(layer, Layer):
             raise TypeError(f"The added layer must be a Layer, got {type(layer).__name__}: {layer!r}.")
-        if any(layer.name == other.name for other in self._every_layer()):
+        if any(layer.name == other.name and layer is not other for other in self._every_layer()):
             raise ValueError(
                 f"All layers added to a Sequential model should have unique names. Name {layer.name!r} is already the name "
                 "of a layer in this model. Pass another name= to the layer."
@@ -101,6 +103,13 @@ class Sequential(Functional):
         self._drawn_input.node.layer._named_by_user = False  # type: ignore[union-attr]
         self._redraw()
 
+    def _open_axes(self, shape: Any) -> None:
+        """Draws a model that its first call drew again, for any size on the axes on which another call has another."""
+        own = self._drawn_input.shape  # type: ignore[union-attr]
+        opened = tuple(n if n == m else None for n, m in zip(own, shape, strict=False))
+        if len(shape) == len(own) and opened != own:
+            self._draw_for(KerasTensor(opened, self._drawn_input.dtype))  # type: ignore[union-attr]
+
     def _require_drawn(self) -> None:
         if "_graph" not in self.__dict__ or not self.built:
             raise ValueError(
@@ -112,6 +121,10 @@ class Sequential(Functional):
         if not self.built:
             if not self._stack:
                 raise ValueError(f"Sequential model '{self.name}' has no layers: add one before calling it.")
+            if isinstance(inputs, (list, tuple)) and any(hasattr(x, "shape") and x.shape for x in inputs):
+                if len(inputs) > 1:
+                    raise ValueError(f"Sequential model '{self.name}' takes one input, got a list of {len(inputs)}.")
+                inputs = inputs[0]
             value = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
             shape = tuple(value.shape)
             named = getattr(value.dtype, "name", str(value.dtype))  # an array may name its order of bytes too
@@ -120,6 +133,9 @@ class Sequential(Functional):
                 dtype = "string"
             # Other batches may come in other sizes.
             self._draw_for(KerasTensor((None, *shape[1:]), self.compute_dtype if "float" in dtype else dtype))
+            self._drawn_by_call = True
+        elif self._drawn_by_call and isinstance(inputs, (torch.Tensor, np.ndarray, KerasTensor)):
+            self._open_axes(inputs.shape)
         return super().__call__(inputs, training, mask, **kwargs)
 
     @property

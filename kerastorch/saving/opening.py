@@ -87,7 +87,7 @@ def _check_path(path: Path) -> None:
             "the model, load it there, and write it as h5: model.save('model.h5')."
         )
     if not path.exists():
-        raise OSError(f"No file or directory found at {path}.")
+        raise FileNotFoundError(f"No file or directory found at {path}.")
     if not path.is_dir():
         return
     if (path / "saved_model.pb").exists() or (path / "keras_metadata.pb").exists():

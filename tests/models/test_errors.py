@@ -34,9 +34,9 @@ def same_names():
     return keras.Model(x, layers.Dense(1, name="twin")(layers.Dense(2, name="twin")(x)))
 
 
-def called_twice():
-    layer, x = layers.Dense(2, name="shared"), keras.Input((2,))
-    layer(layer(x))
+def called_on_two_shapes():
+    layer = layers.ReLU(name="shared")
+    layer(keras.Input((2,))), layer(keras.Input((3,)))
     return layer
 
 
@@ -72,7 +72,15 @@ CASES = {
     "weights of other shapes": (lambda: small().set_weights([np.zeros((3, 3)), np.zeros(3)]), ValueError, r"hidden/kernel:0.*\(2, 3\).*\(3, 3\)"),
     "an input shape twice": (lambda: keras.Input((2,), batch_shape=(1, 2)), ValueError, "not both"),
     "output of a layer never called": (lambda: layers.Dense(2, name="idle").output, AttributeError, "'idle' has never been called"),
-    "output of a shared layer": (lambda: called_twice().output, AttributeError, "shared.*get_output_at"),
+    "one shape of a layer called on two": (lambda: called_on_two_shapes().output_shape, AttributeError, "shapes.*get_output_shape_at"),
+    "a model without call": (lambda: type("Bare", (keras.Model,), {})()(np.zeros((1, 2))), NotImplementedError, r"Bare has no call"),
+    "unknown argument of a call": (lambda: layers.Dense(2)(keras.Input((2,)), foo=1), TypeError, "unexpected keyword argument 'foo'"),
+    "several inputs of a stack": (lambda: keras.Sequential([layers.Dense(2)])([np.zeros((1, 2))] * 2), ValueError, "takes one input"),
+    "an initializer of another shape": (
+        lambda: layers.Dense(2, kernel_initializer=lambda shape, dtype=None: np.ones((1, 1)))(np.zeros((1, 2))),
+        ValueError,
+        r"kernel:0' returned the shape \(1, 1\), expected \(2, 2\)",
+    ),
     "a value of a symbol": (lambda: np.asarray(keras.Input((2,))), TypeError, "symbolic"),
     "truth of a symbol": (lambda: bool(keras.Input((2,)) > 1), TypeError, "torch.where"),
     "no layer in a stack": (lambda: keras.Sequential([3]), TypeError, "must be a Layer.*3"),

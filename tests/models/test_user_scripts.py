@@ -1,0 +1,209 @@
+"""What scripts written for Keras do with layers and models, where both tf_keras and Keras 3 do the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import parametrizations, prune
+
+import kerastorch as keras
+from kerastorch import layers
+
+X = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
+
+
+class Stack(layers.Layer):
+    """Layers that only a call builds, in a class that says its outputs' shape."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.others = layers.Dense(4), [layers.Dense(2)]
+
+    def call(self, inputs):
+        return self.others[0](self.first(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 2)
+
+
+def test_layers_in_a_layer_that_says_its_shape_are_built_when_it_is_drawn():
+    x = keras.Input((3,))
+    model = keras.Model(x, Stack(name="stack")(x))
+    assert [w.name for w in model.weights] == [f"stack/dense{n}/{w}:0" for n in ("", "_1") for w in ("kernel", "bias")]
+    assert len(list(model.parameters())) == 4
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    keras.backend.clear_session()
+
+
+def test_lists_of_one_input_and_one_output_are_as_without_the_lists():
+    x = keras.Input((3,))
+    model = keras.Model(inputs=[x], outputs=[layers.Dense(2)(x)])
+    assert model(X).shape == (2, 2) and model.predict(X, verbose=0).shape == (2, 2)
+    assert (model.input_shape, model.output_shape) == ((None, 3), (None, 2))
+    assert layers.Dense(1)(model.output).shape == (None, 1)
+    assert keras.Sequential([model, layers.Dense(1)])(X).shape == (2, 1)
+
+
+def test_a_call_that_goes_beyond_the_graph():
+    class Shifted(keras.Model):
+        def call(self, inputs, training=None):
+            return super().call(inputs, training=training) + (20.0 if training else 10.0)
+
+    class ShiftedStack(keras.Sequential):
+        def call(self, inputs):
+            return super().call(inputs) + 10.0
+
+    x = keras.Input((3,))
+    dense = layers.Dense(2)
+    plain, shifted = keras.Model(x, dense(x)), Shifted(x, dense(x))
+    want = plain.predict(X, verbose=0) + 10
+    stack = ShiftedStack([dense])
+    around = keras.Model(x, layers.ReLU()(shifted(x)))
+    for model in (shifted, stack, around):
+        np.testing.assert_allclose(model.predict(X, verbose=0), want, rtol=1e-6)
+        np.testing.assert_allclose(model(X).detach(), want, rtol=1e-6)
+    np.testing.assert_allclose(shifted(X, training=True).detach(), want + 10, rtol=1e-6)
+
+
+def test_masks_of_a_users_class_reach_what_follows():
+    class Known(layers.Layer):
+        def call(self, inputs):
+            return inputs.unsqueeze(-1)
+
+        def compute_mask(self, inputs, mask=None):
+            return inputs != 0
+
+    x = keras.Input((4,))
+    lstm = layers.LSTM(3)
+    model = keras.Model(x, lstm(Known()(x)))
+    padded = torch.tensor([[1.0, 2.0, 0.0, 0.0]])
+    assert Known()(padded)._keras_mask.tolist() == [[True, True, False, False]]
+    torch.testing.assert_close(model(padded), lstm(padded[:, :2, None]))
+
+
+def test_losses_are_those_of_the_last_call():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3, activity_regularizer="l2")
+
+        def call(self, inputs):
+            self.add_loss(inputs.sum())
+            return self.dense(self.dense(inputs))
+
+    net = Net()
+    for _ in range(3):
+        net(X)
+    assert len(net.losses) == 3
+    net.predict(np.ones((70, 3), "float32"), verbose=0)
+    assert len(net.losses) == 3
+    dense = layers.Dense(2, activity_regularizer="l1")
+    for _ in range(3):
+        dense(X)
+    assert len(dense.losses) == 1
+
+
+def test_gradients_by_a_value_within():
+    x = keras.Input((12, 12, 1))
+    first = layers.Conv2D(4, 3, activation="relu")(x)
+    second = layers.BatchNormalization()(layers.Conv2D(4, 3)(first))
+    scores = layers.Dense(2)(layers.GlobalAveragePooling2D()(second))
+    model = keras.Model(x, [first, second, scores])
+    picture = torch.randn(1, 12, 12, 1)
+    *within, found = model(picture)
+    torch.testing.assert_close(found, keras.Model(x, scores)(picture))
+    for value, gradient in zip(within, torch.autograd.grad(found[:, 0].sum(), within), strict=True):
+        assert gradient.shape == value.shape and gradient.abs().sum() > 0
+
+
+def test_a_stack_that_its_first_call_drew_takes_other_sizes():
+    model = keras.Sequential([layers.Conv2D(2, 3, strides=2, padding="same"), layers.GlobalAveragePooling2D()])
+    model(torch.ones(1, 8, 8, 3))
+    picture = torch.randn(1, 9, 13, 3)
+    x = keras.Input((None, None, 3))
+    open_model = keras.Model(x, model.layers[1](model.layers[0](x)))
+    torch.testing.assert_close(model(picture), open_model(picture))
+    torch.testing.assert_close(model(picture[:, :8, :8]), open_model(picture[:, :8, :8]))
+    assert model.input_shape == (None, None, None, 3)
+    with pytest.raises(ValueError, match="incompatible"):
+        model(torch.ones(1, 8))
+
+
+def test_layers_of_one_model_in_another():
+    model = keras.Sequential([layers.Dense(3), layers.ReLU()])
+    model(X)
+    x = y = keras.Input((3,))
+    for layer in model.layers:
+        y = layer(y)
+    np.testing.assert_array_equal(keras.Model(x, y)(X).detach(), model(X).detach())
+    assert model.layers[0].output is model.layers[0].get_output_at(0)
+    inner = keras.Model(model.inputs, model.layers[0].output)
+    np.testing.assert_array_equal(inner(X).detach(), model.layers[0](X).detach())
+    drawn = keras.Model(x, y)
+    assert drawn.layers[0].input is x and drawn.layers[0].input_shape == [(None, 3)]
+
+
+def test_one_layer_twice_in_a_stack():
+    relu = layers.ReLU()
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3), relu, layers.Dense(3), relu])
+    assert len(model.layers) == 4 and len(model.state_dict()) == 4 and model.predict(X, verbose=0).min() >= 0
+
+
+def test_parts_that_are_set_before_the_base_class_is_made():
+    class Wrapped(layers.Layer):
+        def __init__(self, dense, **kwargs):
+            self.dense, self.several = dense, [layers.Dense(2)]
+            super().__init__(**kwargs)
+
+        def call(self, inputs):
+            return self.several[0](self.dense(inputs))
+
+    layer = Wrapped(layers.Dense(4))
+    assert layer(X).shape == (2, 2) and len(layer.weights) == 4
+
+
+def test_arrays_as_arguments_of_a_drawn_layer(tmp_path):
+    x = keras.Input((3,))
+    model = keras.Model(x, layers.Add()([x, np.ones((1, 3))]))
+    np.testing.assert_allclose(model(X), X + 1)
+    model.save(tmp_path / "m.h5")
+    np.testing.assert_allclose(keras.models.load_model(tmp_path / "m.h5")(X), X + 1)
+
+
+def test_weights_are_compared_value_by_value():
+    dense = layers.Dense(2, kernel_initializer="ones", bias_initializer=None)
+    dense(X)
+    assert bool((dense.kernel == 1).all()) and not bool((dense.kernel != np.ones((3, 2))).any())
+    assert len({dense.kernel, dense.bias}) == 2
+    made = layers.Dense(2, kernel_initializer=lambda shape, dtype=None: np.full(shape, 2.0))
+    made(X)
+    assert bool((made.kernel == 2).all())
+
+
+@pytest.mark.parametrize("change", [lambda x: prune.l1_unstructured(x, "weight", 0.5), parametrizations.weight_norm])
+def test_weights_that_torch_computes(change):
+    dense = layers.Dense(2)
+    dense(X)
+    change(dense.linear)
+    np.testing.assert_array_equal(dense.get_weights()[0], dense.linear.weight.detach().T)
+
+
+def test_forward_in_the_place_of_call():
+    class Cut(layers.Layer):
+        def forward(self, inputs):
+            return inputs[:, :2]
+
+    x = keras.Input((3,))
+    assert keras.Model(x, Cut()(x)).output_shape == (None, 2)
+    np.testing.assert_array_equal(Cut()(X), X[:, :2])
+
+
+def test_open_axes_stay_open():
+    x = keras.Input((None, None, 3))
+    y = layers.Add()([layers.Conv2D(3, 3, padding="same")(x), x])
+    assert y.shape == (None, None, None, 3)
+    assert layers.Conv2D(2, 3, strides=2)(y).shape == (None, None, None, 2)

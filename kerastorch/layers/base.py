@@ -352,6 +352,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
             check_inputs(self, self.input_spec, [tuple(x.shape) for x in real_tensors(first)])
         parameters = self._call_parameters()
         training = kwargs.pop("training", None)
+        training = None if training is None else bool(training)
         if "training" in parameters:
             kwargs["training"] = self.training if training is None else training
         masks = None

@@ -100,6 +100,7 @@ class Functional(Model):
         if not self._is_ours():
             return Layer._call_eagerly(self, args, kwargs)
         training = kwargs.pop("training", None)
+        training = None if training is None else bool(training)
         if training is None or all(m.training == training for m in self.modules()):
             return nn.Module.__call__(self, *args, **kwargs)
         with phase(self, training):
@@ -278,7 +279,9 @@ class Functional(Model):
             shape = tuple(value.shape)
             if len(shape) == len(own.shape) - 1 and own.shape[-1] == 1:
                 value = value.unsqueeze(-1)  # as Keras does for a column given flat
-                shape = tuple(value.shape)
+            elif len(shape) == len(own.shape) + 1 and shape[-1] == 1:
+                value = value.squeeze(-1)
+            shape = tuple(value.shape)
             self._check_shape(own, shape)
             tensors.append(value)
         return tensors

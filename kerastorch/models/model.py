@@ -174,18 +174,22 @@ class Model(Layer):
 
         dialect (keyword): 'keras2' or 'keras3', the form of the config in an h5 file. Raises ValueError for another format.
         """
-        saving.save_model(self, filepath, overwrite, include_optimizer, save_format, kwargs.get("dialect"))
+        dialect = kwargs.pop("dialect", None)
+        _refuse_unknown("save", kwargs, ("signatures", "options", "save_traces", "zipped"))
+        saving.save_model(self, filepath, overwrite, include_optimizer, save_format, dialect)
 
     def save_weights(
         self, filepath: Any, overwrite: bool = True, save_format: str | None = None, **kwargs: Any
     ) -> None:
         """Writes the weights to an h5 file: in tf.keras 2's layout, or, named '*.weights.h5', in Keras 3's."""
+        _refuse_unknown("save_weights", kwargs, ("options",))
         saving.save_weights(self, filepath, overwrite, save_format)
 
     def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, **kwargs: Any) -> Any:
         """Reads weights from a file: legacy h5 by the order of the layers or by their names, `.weights.h5` and `.keras` by
         their paths. Returns the report of what went where. ValueError, listing every layer that does not fit, unless
         `skip_mismatch`; then nothing is changed."""
+        _refuse_unknown("load_weights", kwargs, ("options",))
         self.load_report = saving.load_weights(self, filepath, by_name, skip_mismatch)
         return self.load_report
 
@@ -227,6 +231,13 @@ class Model(Layer):
                 "torch graph. It is a torch.nn.Module as it is."
             )
         return self
+
+
+def _refuse_unknown(method: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
+    """TypeError for keywords that neither this library nor a Keras has; those of TensorFlow's formats alone mean nothing here."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise TypeError(f"{method}() got unexpected keyword arguments {unknown}.")
 
 
 def _functional() -> type:

@@ -7,9 +7,10 @@ architecture as JSON in the attribute model_config.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,13 +61,11 @@ _ATTRIBUTE_LIMIT = 64512
 
 def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str | None = None) -> None:
     """Writes architecture and weights to one h5 file, atomically."""
-    import h5py
-
     described = plain(serialize(model))
     as_keras3 = _is_keras3s(model, described) if dialect is None else dialect == "keras3"
     version = KERAS3_VERSION if as_keras3 else KERAS_VERSION
     config = json.dumps(written(described) if as_keras3 else portable(described))
-    with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
+    with _written_to(filepath) as file:
         file.attrs["keras_version"] = version.encode()  # bytes, which alone old versions take
         file.attrs["backend"] = BACKEND.encode()
         file.attrs["model_config"] = config.encode()
@@ -87,10 +86,20 @@ def _is_keras3s(model: Any, described: Any) -> bool:
 
 def save_weights(model: Any, filepath: Any) -> None:
     """Writes the weights to an h5 file, atomically."""
+    with _written_to(filepath) as file:
+        _write_weights(file, model, KERAS_VERSION)
+
+
+@contextlib.contextmanager
+def _written_to(filepath: Any) -> Iterator[h5py.File]:
+    """A new file that takes the place of the old one once it is whole; or the open h5py.File that was given."""
     import h5py
 
+    if isinstance(filepath, h5py.Group):
+        yield filepath
+        return
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
-        _write_weights(file, model, KERAS_VERSION)
+        yield file
 
 
 def _write_weights(group: h5py.Group, model: Any, version: str) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kerastorch.registry import deserialize, find, serialize
+from kerastorch.registry import deserialize, find, known_names, serialize
 from kerastorch.saving.dialects import canonical, keras0
 from kerastorch.saving.dialects.keras1 import is_keras1
 from kerastorch.saving.origin import Origin
@@ -15,6 +15,7 @@ from kerastorch.untrusted import reading
 __all__ = [
     "BACKEND",
     "KERAS_VERSION",
+    "deserialize_keras_object",
     "model_from_config",
     "model_from_json",
     "model_from_yaml",
@@ -22,6 +23,7 @@ __all__ = [
     "parse_json",
     "parse_yaml",
     "plain",
+    "serialize_keras_object",
     "to_json",
     "to_yaml",
 ]
@@ -32,6 +34,7 @@ KERAS3_VERSION = "3.15.1"
 """The version whose form it writes where Keras 3's is asked for, or nothing else will do."""
 BACKEND = "tensorflow"
 _PARTS = ("activation", "initializer", "regularizer", "constraint")
+_KINDS = ("layer", *_PARTS)
 _NAMES_OF_ITS_OWN = ("RandomFourierFeatures",)
 _HELD = ("layer", "forward_layer", "backward_layer", "cell", "cells")
 """Under which arguments layers hold others."""
@@ -55,6 +58,33 @@ def _described(model: Any) -> dict[str, Any]:
 def to_json(model: Any, **kwargs: Any) -> str:
     """The model's class, config, and the version of Keras whose form they have."""
     return json.dumps(_described(model), **kwargs)
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """What stands for an object, or a structure of them, in a config: what a layer's `get_config` takes for the layers and
+    functions that it was given. Keras: keras.saving.serialize_keras_object."""
+    return plain(serialize(obj))
+
+
+def deserialize_keras_object(config: Any, custom_objects: Any = None, safe_mode: bool = True, **kwargs: Any) -> Any:
+    """What `serialize_keras_object` of any Keras, or a layer's config, stands for: a layer, initializer, regularizer or
+    constraint, a function by its name; lists and plain values as they are.
+
+    Raises ValueError for a class that is unknown. safe_mode: as the whole file is loaded, whatever stands here.
+    Keras: keras.saving.deserialize_keras_object.
+    """
+    if isinstance(config, (list, tuple)):
+        return type(config)(deserialize_keras_object(x, custom_objects) for x in config)
+    if isinstance(config, str):
+        return find("activation", config, custom_objects) or config
+    if not isinstance(config, Mapping):
+        return config
+    read = canonical(config, origin_of(config))
+    name = read.get("class_name") if isinstance(read, Mapping) else read
+    if not isinstance(name, str):
+        return {key: deserialize_keras_object(x, custom_objects) for key, x in config.items()}
+    kind = next((kind for kind in _KINDS if name in known_names(kind)), "layer")
+    return deserialize(kind, read, custom_objects)
 
 
 def to_yaml(model: Any, **kwargs: Any) -> str:

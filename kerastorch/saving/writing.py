@@ -23,17 +23,19 @@ def save_model(
 ) -> None:
     """Writes architecture and weights to one file, atomically: `.keras` as Keras 3 has it, else h5.
 
+    filepath: a path, or an open h5py.File to write into.
     save_format: 'keras' or 'h5', where the file's name does not tell. dialect: whose form an h5 file gets: 'keras2', which
     tf.keras and Keras 3 read wherever they have the layers, or 'keras3'; by default the first, unless the model holds what
     only Keras 3 has.
     Raises ValueError for another format, FileExistsError where a file is there and `overwrite` is false.
     """
-    form = _form(filepath, save_format)
+    form = "h5" if _is_open_h5(filepath) else _form(filepath, save_format)
     if dialect not in (None, "keras2", "keras3") or (form == "keras" and dialect == "keras2"):
         raise ValueError(
             f"Cannot write {filepath} with dialect={dialect!r}: an h5 file takes 'keras2' or 'keras3'; .keras is Keras 3's."
         )
-    check_overwrite(filepath, overwrite)
+    if not _is_open_h5(filepath):
+        check_overwrite(filepath, overwrite)
     if form == "keras":
         archive.save_model(model, filepath, include_optimizer)
     else:
@@ -58,6 +60,10 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, save_format:
             f"Model '{model.name}' has no weights to save yet: call it on data, or build(input_shape), first."
         )
     (archive if by_path else safetensors if as_tensors else h5).save_weights(model, filepath)
+
+
+def _is_open_h5(filepath: Any) -> bool:
+    return hasattr(filepath, "create_dataset")
 
 
 def _form(filepath: Any, save_format: str | None) -> str:

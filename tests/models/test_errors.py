@@ -75,6 +75,8 @@ CASES = {
     "one shape of a layer called on two": (lambda: called_on_two_shapes().output_shape, AttributeError, "shapes.*get_output_shape_at"),
     "a model without call": (lambda: type("Bare", (keras.Model,), {})()(np.zeros((1, 2))), NotImplementedError, r"Bare has no call"),
     "unknown argument of a call": (lambda: layers.Dense(2)(keras.Input((2,)), foo=1), TypeError, "unexpected keyword argument 'foo'"),
+    "an unknown way to save": (lambda: small().save("m.h5", foo=1), TypeError, r"save\(\).*'foo'"),
+    "a misspelt way to load": (lambda: small().load_weights("m.h5", by_nmae=True), TypeError, "by_nmae"),
     "several inputs of a stack": (lambda: keras.Sequential([layers.Dense(2)])([np.zeros((1, 2))] * 2), ValueError, "takes one input"),
     "an initializer of another shape": (
         lambda: layers.Dense(2, kernel_initializer=lambda shape, dtype=None: np.ones((1, 1)))(np.zeros((1, 2))),
@@ -97,7 +99,7 @@ CASES = {
     "no JSON": (lambda: model_from_json("{"), ValueError, "not JSON"),
     "JSON of something else": (lambda: model_from_json('{"a": 1}'), ValueError, "class_name"),
     "YAML with code": (lambda: model_from_yaml("!!python/object/apply:os.system [x]"), ValueError, "plain YAML"),
-    "a file that is not there": (lambda: load_model("/nowhere/model.h5"), OSError, "No file or directory"),
+    "a file that is not there": (lambda: load_model("/nowhere/model.h5"), FileNotFoundError, "No file or directory"),
     "a file that is no HDF5": (lambda: load_model(__file__), OSError, "neither an HDF5 file"),
     "a folder": (lambda: load_model("."), OSError, "SavedModel.*save"),
     "a bad device": (lambda: load_model("/nowhere/model.h5", device="gpux"), RuntimeError, "gpux"),

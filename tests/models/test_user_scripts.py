@@ -207,3 +207,74 @@ def test_open_axes_stay_open():
     y = layers.Add()([layers.Conv2D(3, 3, padding="same")(x), x])
     assert y.shape == (None, None, None, 3)
     assert layers.Conv2D(2, 3, strides=2)(y).shape == (None, None, None, 2)
+
+
+def test_training_may_be_any_truth():
+    x = keras.Input((3,))
+    drawn, dropout = keras.Model(x, layers.Dropout(0.5)(x)), layers.Dropout(0.5)
+    for yes, no in ((1, 0), (np.True_, np.False_), (torch.tensor(True), torch.tensor(False))):
+        for call in (drawn, dropout):
+            np.testing.assert_array_equal(call(X, training=no), X)
+            assert (call(np.ones((9, 3), "float32"), training=yes) != 1).any()
+
+
+def test_a_last_axis_of_one_is_left_out_or_put_in():
+    x = keras.Input((3,))
+    model = keras.Model(x, layers.ReLU()(x))
+    assert model(X[..., None]).shape == model.predict(X[..., None], verbose=0).shape == (2, 3)
+
+
+def test_a_layer_that_is_given_layers(tmp_path):
+    @keras.saving.register_keras_serializable(package="scripts")
+    class Wrap(layers.Layer):
+        def __init__(self, inner, activation="relu", **kwargs):
+            super().__init__(**kwargs)
+            self.inner, self.activation = inner, keras.activations.get(activation)
+
+        def call(self, inputs):
+            return self.activation(self.inner(inputs))
+
+        def get_config(self):
+            described = keras.saving.serialize_keras_object(self.inner)
+            return {
+                **super().get_config(),
+                "inner": described,
+                "activation": keras.activations.serialize(self.activation),
+            }
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(keras.saving.deserialize_keras_object(config.pop("inner")), **config)
+
+    x = keras.Input((3,))
+    model = keras.Model(x, Wrap(layers.Dense(2))(x))
+    for name in ("m.h5", "m.keras"):
+        model.save(tmp_path / name)
+        np.testing.assert_array_equal(keras.models.load_model(tmp_path / name).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("described", "kind"),
+    [
+        (
+            {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}, "registered_name": None},
+            layers.Dense,
+        ),
+        ({"class_name": "Dense", "config": {"units": 2, "name": "d"}}, layers.Dense),
+        (
+            {"module": "keras.initializers", "class_name": "HeNormal", "config": {"seed": 1}},
+            keras.initializers.HeNormal,
+        ),
+        ({"class_name": "L2", "config": {"l2": 0.1}}, keras.regularizers.L2),
+        ("a name of nothing", str),
+        ([1, {"a": None}], list),
+    ],
+)
+def test_what_a_config_stands_for(described, kind):
+    assert isinstance(keras.saving.deserialize_keras_object(described), kind)
+
+
+def test_a_config_of_an_unknown_class():
+    with pytest.raises(ValueError, match="Unheard"):
+        keras.saving.deserialize_keras_object({"class_name": "Unheard", "config": {}})
+    assert keras.saving.deserialize_keras_object("relu") is keras.activations.relu

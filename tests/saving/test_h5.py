@@ -252,3 +252,13 @@ def test_what_older_versions_refuse_is_left_out(tmp_path):
     configs = {x["class_name"]: x["config"] for x in json.loads(described)["config"]["layers"]}
     assert [(name, later & set(config)) for name, config in configs.items() if later & set(config)] == []
     assert keras.models.load_model(tmp_path / "m.h5").get_config() == model.get_config()
+
+
+def test_into_an_open_file(tmp_path):
+    x = keras.Input((3,))
+    model = keras.Model(x, layers.Dense(2)(x))
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        model.save(file)
+    loaded = keras.models.load_model(tmp_path / "m.h5")
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

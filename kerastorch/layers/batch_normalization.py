@@ -131,8 +131,8 @@ class BatchNormalization(AffineMixin, Layer):
         size = 1
         for n in self._channels:
             size *= n
-        epsilon = max(self.epsilon, _FUSED_EPSILON) if fused else self.epsilon
-        momentum = round(1.0 - self.momentum, 12)  # 0.01, not 0.010000000000000009
+        self._is_fused = fused
+        epsilon, momentum = self._epsilon_and_momentum()
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         if self.synchronized and distributed and get_device().type == "cuda" and self.scale and self.center:
             self.norm: nn.Module = nn.SyncBatchNorm(size, epsilon, momentum, device="meta")
@@ -150,6 +150,18 @@ class BatchNormalization(AffineMixin, Layer):
             setattr(self, name, self.add_variable(name, self.norm, buffer, layout, initializer, trainable=False))
         self._variable_dtype = dtype
         self.train(self.training)
+
+    def _epsilon_and_momentum(self) -> tuple[float, float]:
+        """As torch has them."""
+        momentum = round(1.0 - self.momentum, 12)  # 0.01, not 0.010000000000000009
+        return max(self.epsilon, _FUSED_EPSILON) if self._is_fused else self.epsilon, momentum
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in ("momentum", "epsilon") and self.__dict__.get("built"):
+            norm: Any = self.norm
+            norm.eps, norm.momentum = self._epsilon_and_momentum()
+            structure_version[0] += 1
 
     def call(self, inputs: torch.Tensor, training: Any = None, mask: Any = None) -> torch.Tensor:
         """The normalised inputs; masked positions too, by the others' statistics."""

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from kerastorch.layers.base import Layer
+from kerastorch.layers.dtypes import structure_version
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.reshaping import data_format_argument
 from kerastorch.nn.regularization import RandomNoise
@@ -30,6 +31,16 @@ class _Noise(Layer):
 
     supports_masking = True
     noise: nn.Module | None
+    _amount = "rate"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == self._amount and hasattr(self, "noise"):
+            self.noise = self._make_noise()
+            structure_version[0] += 1
+
+    def _make_noise(self) -> nn.Module | None:
+        raise NotImplementedError
 
     def _check_rate(self, rate: Any) -> float:
         if isinstance(rate, (int, float)) and not 0 <= rate <= 1:
@@ -65,9 +76,11 @@ class Dropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.seed = self._check_rate(rate), seed
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.noise = self._make_noise() if rate else None
+        self.noise = self._make_noise()
 
-    def _make_noise(self) -> nn.Module:
+    def _make_noise(self) -> nn.Module | None:
+        if not self.rate:
+            return None
         if self.noise_shape is None and self.seed is None:
             return nn.Dropout(self.rate)
         return RandomNoise("dropout", self.rate, self.noise_shape, self.seed)
@@ -84,9 +97,11 @@ class _SpatialDropout(Dropout):
         super().__init__(rate, **kwargs)
         self.input_spec = InputSpec(ndim=self._rank)
         self.data_format = data_format_argument(self, data_format)
-        self.noise = self._make_noise() if rate else None
+        self.noise = self._make_noise()
 
-    def _make_noise(self) -> nn.Module:
+    def _make_noise(self) -> nn.Module | None:
+        if not self.rate:
+            return None
         if self.seed is None and self.noise_shape is None:
             return self._module(self.rate)
         ones = (1,) * (self._rank - 2)
@@ -158,7 +173,10 @@ class GaussianDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate, self.seed = self._check_rate(rate), seed
-        self.noise = RandomNoise("gaussian_dropout", rate, None, seed) if 0 < rate < 1 else None
+        self.noise = self._make_noise()
+
+    def _make_noise(self) -> nn.Module | None:
+        return RandomNoise("gaussian_dropout", self.rate, None, self.seed) if 0 < self.rate < 1 else None
 
 
 class GaussianNoise(_Noise):
@@ -168,12 +186,17 @@ class GaussianNoise(_Noise):
     Keras: tf.keras.layers.GaussianNoise; torch: kerastorch.nn.regularization.RandomNoise.
     """
 
+    _amount = "stddev"
+
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if stddev < 0:
             raise ValueError(f"GaussianNoise '{self.name}': stddev must not be negative, got stddev={stddev!r}.")
         self.stddev, self.seed = stddev, seed
-        self.noise = RandomNoise("gaussian_noise", stddev, None, seed) if stddev else None
+        self.noise = self._make_noise()
+
+    def _make_noise(self) -> nn.Module | None:
+        return RandomNoise("gaussian_noise", self.stddev, None, self.seed) if self.stddev else None
 
 
 class AlphaDropout(_Noise):
@@ -188,10 +211,14 @@ class AlphaDropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.seed = self._check_rate(rate), seed
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.noise = None
-        if 0 < rate < 1:
-            plain = self.noise_shape is None and seed is None
-            self.noise = nn.AlphaDropout(rate) if plain else RandomNoise("alpha_dropout", rate, self.noise_shape, seed)
+        self.noise = self._make_noise()
+
+    def _make_noise(self) -> nn.Module | None:
+        if not 0 < self.rate < 1:
+            return None
+        if self.noise_shape is None and self.seed is None:
+            return nn.AlphaDropout(self.rate)
+        return RandomNoise("alpha_dropout", self.rate, self.noise_shape, self.seed)
 
     def get_config(self) -> dict[str, Any]:
         """rate and seed, as tf.keras has them; noise_shape, which tf.keras forgets, where it is set."""

@@ -278,3 +278,34 @@ def test_a_config_of_an_unknown_class():
     with pytest.raises(ValueError, match="Unheard"):
         keras.saving.deserialize_keras_object({"class_name": "Unheard", "config": {}})
     assert keras.saving.deserialize_keras_object("relu") is keras.activations.relu
+
+
+@pytest.mark.parametrize(
+    ("make", "amount"),
+    [
+        (lambda: layers.Dropout(0.5), "rate"),
+        (lambda: layers.SpatialDropout1D(0.5), "rate"),
+        (lambda: layers.GaussianDropout(0.5), "rate"),
+        (lambda: layers.AlphaDropout(0.5), "rate"),
+        (lambda: layers.GaussianNoise(1.0), "stddev"),
+    ],
+)
+def test_noise_is_set_again(make, amount):
+    layer, x, ones = make(), keras.Input((4, 5)), torch.ones(20, 4, 5)
+    model = keras.Model(x, layer(x))
+    assert (model(ones, training=True) != 1).any()
+    setattr(layer, amount, 0.0)
+    assert (model(ones, training=True) == 1).all() and (layer(ones, training=True) == 1).all()
+    setattr(layer, amount, 0.5)
+    assert (model(ones, training=True) != 1).any()
+
+
+def test_batch_normalization_is_set_again():
+    x, values = keras.Input((5,)), torch.randn(30, 5) * 3 + 2
+    layer = layers.BatchNormalization()
+    model = keras.Model(x, layer(x))
+    layer.momentum, layer.epsilon = 0.5, 1.0
+    model(values, training=True)
+    torch.testing.assert_close(layer.moving_mean.value, values.mean(0) / 2)
+    want = (values - layer.moving_mean.value) / torch.sqrt(layer.moving_variance.value + 1)
+    torch.testing.assert_close(model(values), want)

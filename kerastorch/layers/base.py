@@ -490,6 +490,10 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         owner = type(self) if automatic else _library_class(type(self))
         if owner is not None and owner.__init__ is not Layer.__init__:
             config.update({k: v for k, v in self._constructor_config(owner).items() if k not in config})
+        if automatic:  # of a class whose constructor passes nothing on, only what that takes
+            parameters = inspect.signature(type(self).__init__).parameters  # type: ignore[misc]
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+                config = {key: value for key, value in config.items() if key in parameters}
         return config
 
     def __getstate__(self) -> dict[str, Any]:

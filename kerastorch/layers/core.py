@@ -93,7 +93,7 @@ def _shape(shape: Any) -> tuple[int | None, ...]:
     if isinstance(shape, int):
         raise ValueError(f"The shape of an Input must be a tuple, got {shape!r}; write Input(({shape},)).")
     sizes = tuple(shape)
-    if not all(n is None or (isinstance(n, int) and n >= 0) or hasattr(n, "__index__") for n in sizes):
+    if not all(n is None or (hasattr(n, "__index__") and int(n) >= 0) for n in sizes):
         raise ValueError(f"The shape of an Input must be a tuple of sizes and Nones, got {shape!r}.")
     return tuple(None if n is None else int(n) for n in sizes)
 

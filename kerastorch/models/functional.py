@@ -47,7 +47,7 @@ class Functional(Model):
     def _init_graph(self, inputs: Any, outputs: Any) -> None:
         for tensor in pytree.tree_leaves((inputs, outputs)):
             if not isinstance(tensor, KerasTensor):
-                raise TypeError(
+                raise ValueError(
                     f"Model '{self.name}': inputs and outputs must be KerasTensors (from Input and from layers called on "
                     f"them), got {type(tensor).__name__}: {tensor!r}."
                 )

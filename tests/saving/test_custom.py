@@ -207,3 +207,24 @@ def test_all_that_is_unknown_is_told_at_once(wide, file, tmp_path):
     assert keras.models.load_model(tmp_path / file, own).count_params() == model.count_params()
     with pytest.raises(ValueError, match=r"(?s)2 unknown function.*\{'above': \.\.\.\}") as raised:
         keras.models.load_model(tmp_path / file, {**own, "Cell": layers.SimpleRNNCell, "above": None})
+
+
+class PassesNothingOn(keras.layers.Layer):
+    """A class without get_config, whose constructor takes no name."""
+
+    def __init__(self, scale, units=2):
+        super().__init__()
+        self.scale, self.units = scale, units
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_a_class_whose_constructor_passes_nothing_on(name, tmp_path):
+    x = keras.Input((3,))
+    model = keras.Model(x, keras.layers.Dense(2)(PassesNothingOn(3.0)(PassesNothingOn(2.0)(x))))
+    model.save(tmp_path / name)
+    loaded = keras.models.load_model(tmp_path / name, {"PassesNothingOn": PassesNothingOn})
+    assert [layer.scale for layer in loaded.layers[1:3]] == [2.0, 3.0]
+    np.testing.assert_array_equal(loaded.predict(np.ones((1, 3)), verbose=0), model.predict(np.ones((1, 3)), verbose=0))

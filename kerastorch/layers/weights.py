@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from kerastorch.config import get_device
+from kerastorch.graph import is_symbolic
 from kerastorch.layers.dtypes import structure_version
 from kerastorch.variables import Variable
 
@@ -190,6 +191,11 @@ class WeightsMixin:
 
     def add_loss(self, losses: torch.Tensor | Callable[[], torch.Tensor] | list[Any]) -> None:
         """Adds scalars, or functions that return them, to `losses`; tensors stand until the model's next call."""
+        if is_symbolic(losses):
+            raise NotImplementedError(
+                f"add_loss of '{self.name}': a loss of symbolic tensors is not supported. Call self.add_loss in the call of a "
+                "layer through which these tensors go."
+            )
         losses_were_added[0] = True
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
             self._losses.append(torch.as_tensor(loss) if isinstance(loss, (int, float)) else loss)

@@ -241,6 +241,7 @@ class Functional(Model):
             len(values) != len(self._graph.inputs)
             and len(self._graph.inputs) == 1
             and isinstance(inputs, (list, tuple))
+            and not tensors_in(inputs)
         ):
             values = [np.asarray(inputs)]
         if len(values) != len(self._graph.inputs):

@@ -82,6 +82,8 @@ def _array(leaf: Any) -> np.ndarray:
         raise ValueError(
             f"Failed to convert a {type(leaf).__name__} to a tensor: its rows differ in length or hold no numbers."
         )
+    if not array.ndim:
+        raise ValueError(f"Expected arrays whose first axis counts the samples, got {leaf!r:.200}.")
     return array
 
 

@@ -14,6 +14,7 @@ from kerastorch.config import floatx, torch_dtype
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.normalization import reshaped
+from kerastorch.layers.ranks import RankedLayer
 from kerastorch.nn.activation import PReLU as ElementwisePReLU
 
 __all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU"]
@@ -174,7 +175,7 @@ class PReLU(_Pointwise):
         return self.prelu(inputs.permute(*self._order)).permute(*self._back)
 
 
-class Softmax(_Pointwise):
+class Softmax(RankedLayer, _Pointwise):
     """`exp(x) / sum(exp(x))` over an axis, or over several together.
 
     A mask (1 keeps, 0 masks), broadcastable to the inputs, brings masked positions to nothing: -1e9 is added to them,

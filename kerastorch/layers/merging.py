@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from kerastorch.layers.base import Layer
+from kerastorch.layers.ranks import RankedLayer
 from kerastorch.nn.merging import JoinMasks
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 Shape = tuple[int | None, ...]
 
 
-class _Merge(Layer):
+class _Merge(RankedLayer):
     """The base of layers that are called on a list of inputs.
 
     keras3_masking: masks count as in Keras 3, in whose files they do: what is masked is left out of products and extremes, and

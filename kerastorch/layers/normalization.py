@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from kerastorch import constraints, initializers, regularizers
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
+from kerastorch.layers.ranks import RankedLayer
 from kerastorch.layers.wrapper import Wrapper
 from kerastorch.nn import normalization as modules
 from kerastorch.variables import IDENTITY, Layout, Variable
@@ -308,7 +309,7 @@ class GroupNormalization(AffineMixin, Layer):
         return input_shape
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(RankedLayer):
     """Each sample divided by its Euclidean length over `axis` (one or several).
 
     Shapes: any, kept. Raises ValueError for an axis that the input does not have.

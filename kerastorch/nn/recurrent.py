@@ -129,7 +129,9 @@ class Sequence(RecurrentCell):
             started = torch.stack([s.any() for s in own]).any()
             return tuple(torch.where(started, a, b) for a, b in zip(own, given, strict=True))
         if given:
-            return given if torch.compiler.is_compiling() else self.for_batch(given, x.shape[1 if self.time_major else 0])
+            return (
+                given if torch.compiler.is_compiling() else self.for_batch(given, x.shape[1 if self.time_major else 0])
+            )
         zeros = torch.zeros(x.shape[1 if self.time_major else 0], self.hidden_size, dtype=x.dtype, device=x.device)
         return (zeros,) * self.STATES
 
@@ -140,7 +142,9 @@ class Sequence(RecurrentCell):
         if sizes <= {batch}:
             return states
         if not sizes <= {1, batch}:
-            raise ValueError(f"The inputs are a batch of {batch}, the initial states have {[tuple(s.shape) for s in states]}.")
+            raise ValueError(
+                f"The inputs are a batch of {batch}, the initial states have {[tuple(s.shape) for s in states]}."
+            )
         return tuple(s.expand(batch, *s.shape[1:]) for s in states)
 
     def forward(self, x: torch.Tensor, *states: torch.Tensor, mask: Any = None, training: bool | None = None) -> Any:

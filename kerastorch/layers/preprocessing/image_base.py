@@ -10,15 +10,15 @@ import torch
 from kerastorch.arrays import tensor_of
 from kerastorch.config import image_data_format, torch_dtype
 from kerastorch.graph import KerasTensor
-from kerastorch.layers.base import Layer
 from kerastorch.layers.preprocessing.bounding_boxes import FORMATS, clipped, convert_format, densified
+from kerastorch.layers.ranks import RankedLayer
 from kerastorch.layers.structures import shape_of
 from kerastorch.nn.image_resize import Resize
 
 __all__: list[str] = []
 
 
-class ImageLayer(Layer):
+class ImageLayer(RankedLayer):
     """A layer on images: (height, width, channels) with or without a batch axis before, or channels_first.
 
     Or on a dict of 'images' and any of 'labels', 'segmentation_masks' and 'bounding_boxes' (a dict of 'boxes', in

@@ -6,14 +6,17 @@ Where tf.keras 2 and Keras 3 differ (`hard_sigmoid`), the plain name means tf.ke
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from . import registry
+from .arrays import tensor_of
 
 __all__ = [
     "celu",
@@ -59,8 +62,12 @@ Activation = Callable[..., Any]
 
 def _activation(*names: str) -> Callable[[Activation], Activation]:
     def register(function: Activation) -> Activation:
-        registry.register("activation", function, *names)
-        return function
+        @functools.wraps(function)
+        def on_arrays_too(x: Any, *args: Any, **kwargs: Any) -> Any:
+            return function(tensor_of(x) if isinstance(x, (np.ndarray, list, float)) else x, *args, **kwargs)
+
+        registry.register("activation", on_arrays_too, *names)
+        return on_arrays_too
 
     return register
 

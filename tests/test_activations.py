@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import fx, nn
@@ -158,3 +159,10 @@ def test_serialize_refuses_what_has_no_name(value: Any) -> None:
 def test_relu_refuses_a_negative_cap() -> None:
     with pytest.raises(ValueError, match="max_value"):
         activations.relu(torch.zeros(1), max_value=-1)
+
+
+@pytest.mark.parametrize("name", ["relu", "softmax", "sigmoid", "gelu", "selu", "linear"])
+def test_arrays_and_lists(name):
+    function, x = getattr(activations, name), np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
+    for given in (x, x.tolist()):
+        torch.testing.assert_close(function(given), function(torch.tensor(x)))

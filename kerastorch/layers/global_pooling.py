@@ -66,6 +66,8 @@ class GlobalPooling(SpatialLayer):
 
 
 class _GlobalAverage(GlobalPooling):
+    casts_integers = True
+
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """(batch, *sizes, channels) -> (batch, channels)."""
         return torch.mean(inputs, dim=self._axes, keepdim=self.keepdims)

@@ -140,7 +140,15 @@ class _HeadedAttention(Layer):
     def _all_shapes(self, query: Any, value: Any, key: Any) -> tuple[Any, Any, Any]:
         value = value if value is not None else self._given_shapes[0] or query
         key = key if key is not None else self._given_shapes[1] or value
+        self._check_lengths(key, value)
         return tuple(query), tuple(value), tuple(key)
+
+    def _check_lengths(self, key: Any, value: Any) -> None:
+        if any(m != n and m is not None and n is not None for m, n in zip(key[1:-1], value[1:-1], strict=False)):
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': key and value must agree but for their last axes, got shapes "
+                f"{tuple(key)} and {tuple(value)}."
+            )
 
     def call(
         self,
@@ -160,7 +168,10 @@ class _HeadedAttention(Layer):
 
         attention_mask: (batch, queries, keys), true where attended to; the inputs' own masks are added to it.
         """
-        key = value if key is None else key
+        if key is None:
+            key = value
+        elif isinstance(key, torch.Tensor) and isinstance(value, torch.Tensor):
+            self._check_lengths(key.shape, value.shape)
         hidden = (query_mask, query, -1), (value_mask, value, -2), (key_mask, key, -2)
         mask = None
         for given, tensor, axis in hidden:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import kerastorch as keras
+from kerastorch import layers
 
 L = keras.layers
 
@@ -259,3 +260,15 @@ def test_the_scores_of_multi_head_attention_carry_their_mask(masked, want):
     output, scores = model(torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]]))
     assert hasattr(output, "_keras_mask") is masked
     assert scores._keras_mask.int().tolist() == [[want]]
+
+
+def test_key_and_value_of_different_lengths():
+    query, value, key = torch.randn(2, 4, 3), torch.randn(2, 5, 3), torch.randn(2, 6, 3)
+    with pytest.raises(ValueError, match=r"key and value must agree.*\(2, 6, 3\).*\(2, 5, 3\)"):
+        layers.MultiHeadAttention(2, 3)(query, value, key)
+    layer = layers.MultiHeadAttention(2, 3)
+    layer(query, value)
+    with pytest.raises(ValueError, match="key and value must agree"):
+        layer(query, value, key)
+    with pytest.raises(ValueError, match="key and value must agree"):
+        layers.MultiHeadAttention(2, 3)(keras.Input((4, 3)), keras.Input((5, 3)), keras.Input((6, 3)))

@@ -176,3 +176,12 @@ def test_global_maximum_shares_the_gradient_among_equals():
     x = torch.tensor([[[1.0], [2.0], [2.0]]], requires_grad=True)
     layers.GlobalMaxPooling1D()(x).sum().backward()
     np.testing.assert_array_equal(x.grad.flatten(), [0, 0.5, 0.5])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.bool_])
+def test_the_mean_of_whole_numbers_is_a_float(dtype):
+    numbers = np.arange(16).reshape(2, 4, 2).astype(dtype)
+    x = keras.Input((4, 2), dtype=np.dtype(dtype).name)
+    model = keras.Model(x, layers.GlobalAveragePooling1D()(x))
+    for y in (layers.GlobalAveragePooling1D()(numbers), model(numbers)):
+        np.testing.assert_allclose(y, numbers.astype("float32").mean(1))

@@ -386,6 +386,8 @@ def test_states_of_another_batch(name, count):
     x = torch.randn(2, 4, 3)
     layer = getattr(layers, name)(3)
     one = torch.randn(1, 3)
-    torch.testing.assert_close(layer(x, initial_state=[one] * count), layer(x, initial_state=[one.repeat(2, 1)] * count))
+    torch.testing.assert_close(
+        layer(x, initial_state=[one] * count), layer(x, initial_state=[one.repeat(2, 1)] * count)
+    )
     with pytest.raises(ValueError, match=r"batch of 2, the initial states have \[\(7, 3\)"):
         layer(x, initial_state=[torch.zeros(7, 3)] * count)

@@ -44,7 +44,8 @@ class ImageLayer(RankedLayer):
         self._takes_dict = False
 
     def _error(self, text: str) -> ValueError:
-        return ValueError(f"{type(self).__name__} '{self.name}': {text}")
+        # The name comes later than the check of what a subclass passes on.
+        return ValueError(f"{type(self).__name__} '{self.__dict__.get('_name', '')}': {text}")
 
     @property
     def data_format(self) -> str:

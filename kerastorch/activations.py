@@ -64,7 +64,9 @@ def _activation(*names: str) -> Callable[[Activation], Activation]:
     def register(function: Activation) -> Activation:
         @functools.wraps(function)
         def on_arrays_too(x: Any, *args: Any, **kwargs: Any) -> Any:
-            return function(tensor_of(x) if isinstance(x, (np.ndarray, list, float)) else x, *args, **kwargs)
+            if isinstance(x, (np.ndarray, list, float)):
+                x = tensor_of(x) if isinstance(x, np.ndarray) else torch.as_tensor(x)
+            return function(x, *args, **kwargs)
 
         registry.register("activation", on_arrays_too, *names)
         return on_arrays_too

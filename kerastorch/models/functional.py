@@ -156,7 +156,7 @@ class Functional(Model):
         )
         self._plain_dtype = torch_dtype(self._input_dtype(first)) if plain and first is not None else None
         self._plain_shape = torch.Size(first.shape[1:]) if plain and first is not None else None  # type: ignore[arg-type]
-        if plain and first is not None and first.shape[0] is not None:
+        if plain and first is not None and first.shape[:1] != (None,):
             self._plain_dtype = None
         self._run_version = structure_version[0]
 

@@ -23,15 +23,15 @@ from torch.utils._python_dispatch import _disable_current_modes
 from kerastorch import constraints, initializers, regularizers
 from kerastorch.arrays import tensor_of
 from kerastorch.config import torch_dtype
-from kerastorch.graph import KerasTensor, Node, is_symbolic, map_tensors, name_scope, scoped, snake_case, tensors_in
+from kerastorch.graph import Node, is_symbolic, name_scope, scoped, snake_case
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.dtypes import DTypeMixin, structure_version
 from kerastorch.layers.history import NODE_PARTS, HistoryMixin
 from kerastorch.layers.input_spec import InputSpec, check_inputs
 from kerastorch.layers.phase import PhaseMixin, phase
 from kerastorch.layers.stored import StoredMixin
-from kerastorch.layers.structures import on_device, real_tensors, shape_map, shape_of, tracer_in
-from kerastorch.layers.symbolic import infer_outputs
+from kerastorch.layers.structures import on_device, real_tensors, shape_of, tracer_in
+from kerastorch.layers.symbolic_calls import ACTIVATIONS, SymbolicCallsMixin
 from kerastorch.layers.tracking import NO_PARTS, named_parts, settle, to_default_device, tracked
 from kerastorch.layers.weights import WeightsMixin, losses_were_added
 from kerastorch.registry import Configurable
@@ -50,8 +50,6 @@ _FOREIGN_KEYWORDS = (
 )
 """Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
 
-_ACTIVATIONS = ("activation", "recurrent_activation")
-"""Attributes in which a layer may serve another one as activation."""
 
 _PLAIN = {str, int, float, bool, NoneType, FunctionType, InputSpec}
 """What torch's own `__setattr__`, a slow one, has nothing to do with."""
@@ -66,7 +64,9 @@ class _Calls(threading.local):
 _calls = _Calls()
 
 
-class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Configurable, nn.Module):
+class Layer(
+    DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, SymbolicCallsMixin, Configurable, nn.Module
+):
     """The base of all layers: write `build(input_shape)` to make weights and `call(inputs)` to use them.
 
     trainable: whether the weights are trained. name: by default the class's name in snake case, made unique.
@@ -128,21 +128,6 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
     def call(self, inputs: Any) -> Any:
         """Computes the outputs. May also take `training` and `mask`."""
         return inputs
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of the outputs: the inputs' own where the layer supports masking, else None."""
-        return mask if self.supports_masking else None
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape(s) of the outputs for the shape(s) of the inputs, found by running `call` on fake tensors."""
-        inputs = shape_map(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
-        self._build_for((inputs,), {})
-        outputs = infer_outputs(self._infer, (inputs,), {}, self.name, self)
-        return map_tensors(lambda x: x.shape, outputs)
-
-    def compute_output_dtype(self, input_dtype: str) -> str:
-        """The dtype of the outputs for that of the (first) input: floats are cast to the layer's own."""
-        return self.compute_dtype if "float" in input_dtype or self.casts_integers else input_dtype
 
     # Names
 
@@ -277,68 +262,8 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
         """What torch runs: `call`."""
         return self.call(*args, **kwargs)
 
-    def _call_symbolically(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        named = {key: value for key, value in kwargs.items() if key not in ("training", "mask")}
-        if named:  # TypeError for unknown ones
-            inspect.signature(type(self).call).bind_partial(self, **named)
-        first = args[0] if args else next(iter(kwargs.values()))
-        if self.input_spec is not None:
-            check_inputs(self, self.input_spec, [x.shape for x in tensors_in(first)])
-        self._build_for(args, kwargs)
-        if self.input_spec is not None:
-            check_inputs(self, self.input_spec, [x.shape for x in tensors_in(first)])
-        outputs = self.compute_output_spec(*args, **kwargs)
-        for i, tensor in enumerate(tensors_in(outputs)):
-            tensor.name = f"{self.name}/output{f'_{i}' if i else ''}"
-        Node(self, args, kwargs, outputs)
-        return outputs
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """KerasTensors of the shape and dtype that the call would return."""
-        first = args[0] if args else next(iter(kwargs.values()))
-        says_shape = type(self).compute_output_shape is not Layer.compute_output_shape
-        if says_shape and not self._waits_for_call():
-            return self._spec_it_says(first)
-        if "mask" in self._call_parameters() and kwargs.get("mask") is None:
-            masks = symbolic_masks(first)
-            if tensors_in(masks):
-                kwargs = {**kwargs, "mask": masks}
-        try:
-            with name_scope(self.name):
-                return infer_outputs(self._infer, args, kwargs, self.name, self)
-        except ValueError:
-            if not says_shape:
-                raise
-            return self._spec_it_says(first)  # such a call is what a class says its shape for
-
-    def _spec_it_says(self, first: Any) -> Any:
-        dtype = self.compute_output_dtype(tensors_in(first)[0].dtype)
-        shapes = self.compute_output_shape(shape_of(first))
-        return shape_map(lambda shape: KerasTensor(tuple(shape), dtype), shapes)
-
-    def _hands_on_masks(self) -> bool:
-        """Whether the outputs have masks: where the layer supports them, or a user's class says what becomes of them."""
-        return self.supports_masking or not type(self).compute_mask.__module__.startswith("kerastorch.")
-
-    def _waits_for_call(self) -> bool:
-        """Whether in here are layers that only a run of `call` builds: activations, and those in a user's class."""
-        for layer in self._flatten_layers():
-            parts = [layer._modules.get(key) for key in _ACTIVATIONS] if layer._is_ours() else layer._sublayers()
-            if any(isinstance(part, Layer) and not part.built for part in parts):
-                return True
-        return False
-
     def _is_ours(self) -> bool:
         return type(self).call.__module__.startswith("kerastorch.")
-
-    def _infer(self, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = self._cast(args), self._cast(kwargs)
-        losses = list(self._losses)
-        if "training" in self._call_parameters() and kwargs.get("training") is None:
-            kwargs["training"] = False
-        outputs = self.call(*args, **kwargs)
-        self._losses[:] = losses
-        return pytree.tree_map(lambda x: x.value if isinstance(x, Variable) else x, outputs)
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         device = None if torch.compiler.is_compiling() else self._own_device()
@@ -431,7 +356,7 @@ class Layer(DTypeMixin, PhaseMixin, WeightsMixin, StoredMixin, HistoryMixin, Con
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _ACTIVATIONS and self.__dict__.get("built"):
+        if name in ACTIVATIONS and self.__dict__.get("built"):
             structure_version[0] += 1
         if isinstance(value, Variable) or (type(value) in _PLAIN and not _is_registered(self, name)):
             object.__setattr__(self, name, value)
@@ -540,22 +465,3 @@ def _free_key(module: nn.Module, key: str) -> str:
     while key in taken:
         key, n = f"{base}_{n}", n + 1
     return key
-
-
-def symbolic_masks(structure: Any) -> Any:
-    """The masks that the tensors in a structure will have when the graph runs, as KerasTensors, None for those without."""
-    if isinstance(structure, (list, tuple)):
-        return [symbolic_masks(x) for x in structure]
-    if not isinstance(structure, KerasTensor) or structure.node is None or not structure.node.layer._hands_on_masks():
-        return None
-    node = structure.node
-    before = node.kwargs.get("mask", symbolic_masks(node.first_argument))
-    if type(node.layer).compute_mask is Layer.compute_mask:
-        after = before
-    else:
-        after = infer_outputs(node.layer.compute_mask, (node.first_argument, before), {}, node.layer.name, node.layer)
-    return (
-        after[structure.index]
-        if isinstance(after, (list, tuple)) and isinstance(node.outputs, (list, tuple))
-        else after
-    )

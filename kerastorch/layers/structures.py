@@ -10,7 +10,9 @@ import torch
 from torch import fx
 from torch.utils import _pytree as pytree
 
-__all__ = ["on_device", "real_tensors", "shape_map", "shape_of", "tracer_in"]
+from kerastorch.graph import KerasTensor, by_key
+
+__all__ = ["leaves_by_key", "on_device", "parts_like", "real_tensors", "shape_map", "shape_of", "tracer_in"]
 
 
 def shape_of(structure: Any) -> Any:
@@ -62,3 +64,23 @@ def tracer_in(structure: Any) -> Any:
     if isinstance(structure, (list, tuple)):
         return next((t for t in map(tracer_in, structure) if t is not None), None)
     return tracer_in(list(structure.values())) if isinstance(structure, dict) else None
+
+
+def leaves_by_key(structure: Any) -> list[Any]:
+    """What stands in nested lists, tuples and dicts, in order; the values of a dict by its keys."""
+    if isinstance(structure, (list, tuple)):
+        return [leaf for x in structure for leaf in leaves_by_key(x)]
+    if isinstance(structure, dict):
+        return [leaf for key in by_key(structure) for leaf in leaves_by_key(structure[key])]
+    return [structure]
+
+
+def parts_like(symbols: Any, values: Any) -> list[Any]:
+    """The values in the places of the symbols of a layer's output structure."""
+    if isinstance(symbols, KerasTensor):
+        return [values]
+    if isinstance(symbols, dict):
+        return [part for key in by_key(symbols) for part in parts_like(symbols[key], values[key])]
+    if isinstance(symbols, (list, tuple)):
+        return [part for s, v in zip(symbols, values, strict=True) for part in parts_like(s, v)]
+    return []

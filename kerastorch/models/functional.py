@@ -18,7 +18,7 @@ from kerastorch.layers.core import Input, InputLayer
 from kerastorch.layers.dtypes import placement_version
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.layers.phase import phase
-from kerastorch.layers.structures import on_device
+from kerastorch.layers.structures import leaves_by_key, on_device, parts_like
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.lowering import lower
 from kerastorch.models.graph_config import graph_config, graph_from_config
@@ -192,7 +192,7 @@ class Functional(Model):
 
             args, kwargs = map_tensors(value_of, (node.args, node.kwargs))
             outputs = node.layer(*args, **kwargs)
-            for symbol, value in zip(tensors_in(node.outputs), _parts(node.outputs, outputs), strict=True):
+            for symbol, value in zip(tensors_in(node.outputs), parts_like(node.outputs, outputs), strict=True):
                 values[id(symbol)] = _described(symbol, value)
         return map_tensors(lambda x: _as_tensor(x, values[id(x)]), self._structure_out)
 
@@ -231,12 +231,14 @@ class Functional(Model):
             if not isinstance(own, dict):
                 return [inputs[name] for name in names]
             flat = [isinstance(own[name], KerasTensor) for name in names]
-            parts = ([inputs[name]] if one else _leaves(inputs[name]) for name, one in zip(names, flat, strict=True))
+            parts = (
+                [inputs[name]] if one else leaves_by_key(inputs[name]) for name, one in zip(names, flat, strict=True)
+            )
             return [x for part in parts for x in part]
         if isinstance(own, dict) and isinstance(inputs, (list, tuple)):
             values = list(inputs)
         else:
-            values = _leaves(inputs)
+            values = leaves_by_key(inputs)
         if (
             len(values) != len(self._graph.inputs)
             and len(self._graph.inputs) == 1
@@ -495,22 +497,3 @@ def _current_dtype(x: KerasTensor) -> str:
     if "float" not in x.dtype or x.node is None or _takes_any_dtype(x.node.layer):
         return x.dtype
     return x.node.layer.compute_dtype
-
-
-def _leaves(structure: Any) -> list[Any]:
-    if isinstance(structure, (list, tuple)):
-        return [leaf for x in structure for leaf in _leaves(x)]
-    if isinstance(structure, dict):
-        return [leaf for key in by_key(structure) for leaf in _leaves(structure[key])]
-    return [structure]
-
-
-def _parts(symbols: Any, values: Any) -> list[Any]:
-    """The values in the places of the symbols of a layer's output structure."""
-    if isinstance(symbols, KerasTensor):
-        return [values]
-    if isinstance(symbols, dict):
-        return [part for key in by_key(symbols) for part in _parts(symbols[key], values[key])]
-    if isinstance(symbols, (list, tuple)):
-        return [part for s, v in zip(symbols, values, strict=True) for part in _parts(s, v)]
-    return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
@@ -81,6 +82,14 @@ class TimeDistributed(Wrapper):
         self._steps = next((shape[1] for shape in shapes if shape[1] is not None), None)
         super().build(shape_map(_without_time, input_shape))
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As any layer's call; once it is called for another number of steps, each call's inputs tell how many they are."""
+        if self.built and self._steps is not None:
+            given = pytree.tree_leaves((args[:1], kwargs.get("inputs")))
+            if any(x.shape[1] != self._steps for x in given if _length_is_known(x)):
+                self._steps = None
+        return super().__call__(*args, **kwargs)
+
     @property
     def is_traceable(self) -> bool:
         """Steps in their turn are for training only."""
@@ -145,6 +154,10 @@ class TimeDistributed(Wrapper):
         inputs = shape_map(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
         self._build_for((inputs,), {})
         return shape_of(self.compute_output_spec(inputs))
+
+
+def _length_is_known(x: Any) -> bool:
+    return isinstance(x, (torch.Tensor, np.ndarray, KerasTensor)) and len(x.shape) > 2
 
 
 def _fold(x: Any) -> Any:

@@ -96,3 +96,16 @@ class TestMask:
             ),
         )
         assert model(np.array([[[1.0, 2.0], [3.0, 4.0], [0.0, 0.0]]], "float32")).item() == pytest.approx(5.0)
+
+
+def test_one_layer_for_several_lengths():
+    short, long = torch.randn(4, 4, 3), torch.randn(4, 5, 3)
+    layer = layers.TimeDistributed(layers.Dense(2))
+    a, b = keras.Input((4, 3)), keras.Input((5, 3))
+    model = keras.Model([a, b], [layer(a), layer(b)])
+    dense = layer.layer
+    for x, y in zip((short, long), model([short, long]), strict=True):
+        torch.testing.assert_close(y, dense(x))
+    alone = layers.TimeDistributed(dense)
+    for x in (short, long, short):
+        torch.testing.assert_close(alone(x), dense(x))

@@ -110,9 +110,10 @@ class Layer(
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "forward" in cls.__dict__ and "call" not in cls.__dict__ and not cls.__module__.startswith("kerastorch."):
+        own = cls.__dict__
+        if "forward" in own and getattr(cls.call, "is_default", False) and not cls.__module__.startswith("kerastorch."):
             # As who comes from torch writes it.
-            setattr(cls, "call", cls.__dict__["forward"])  # noqa: B010
+            setattr(cls, "call", own["forward"])  # noqa: B010
             del cls.forward
 
     @classmethod
@@ -128,6 +129,8 @@ class Layer(
     def call(self, inputs: Any) -> Any:
         """Computes the outputs. May also take `training` and `mask`."""
         return inputs
+
+    call.is_default = True  # type: ignore[attr-defined]
 
     # Names
 

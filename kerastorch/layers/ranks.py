@@ -20,8 +20,8 @@ class RankedLayer(Layer):
         """As any layer's call."""
         shapes = _shapes(args[0] if args else kwargs.get(self._call_parameters()[0]))
         ranks = _ranks(shapes)
-        if ranks is not None:
-            if self.built and self._ranks is not None and ranks != self._ranks:
+        if ranks is not None and ranks != self._ranks:
+            if self.built and self._ranks is not None:
                 self.build(shapes)
             self._ranks = ranks
         return super().__call__(*args, **kwargs)

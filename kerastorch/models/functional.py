@@ -73,10 +73,7 @@ class Functional(Model):
     # Calling
 
     def __call__(self, inputs: Any = None, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
-        if not self._is_ours():  # a subclass whose call goes beyond the graph
-            given = {"training": training, "mask": mask}
-            return Layer.__call__(self, inputs, **{k: v for k, v in given.items() if v is not None}, **kwargs)
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and self._is_ours():
             self._prepare()  # before anything that it changes is read, and so guarded
         if (
             training is None

@@ -52,6 +52,8 @@ class Model(Layer):
             "Model(inputs, outputs)."
         )
 
+    call.is_default = True  # type: ignore[attr-defined]
+
     @classmethod
     def _default_name(cls) -> str:
         return "model" if cls in (Model, _functional()) else super()._default_name()
@@ -168,28 +170,33 @@ class Model(Layer):
         overwrite: bool = True,
         include_optimizer: bool = True,
         save_format: str | None = None,
-        **kwargs: Any,
+        signatures: Any = None,
+        options: Any = None,
+        save_traces: bool = True,
+        *,
+        zipped: bool | None = None,
+        dialect: str | None = None,
     ) -> None:
         """Writes the whole model: an h5 file that tf.keras and Keras 3 read, or, named '*.keras', Keras 3's archive.
 
-        dialect (keyword): 'keras2' or 'keras3', the form of the config in an h5 file. Raises ValueError for another format.
+        dialect: 'keras2' or 'keras3', the form of the config in an h5 file. Raises ValueError for another format.
+        signatures, options and save_traces belong to TensorFlow's formats, zipped to Keras 3's: here they mean nothing.
         """
-        dialect = kwargs.pop("dialect", None)
-        _refuse_unknown("save", kwargs, ("signatures", "options", "save_traces", "zipped"))
         saving.save_model(self, filepath, overwrite, include_optimizer, save_format, dialect)
 
     def save_weights(
-        self, filepath: Any, overwrite: bool = True, save_format: str | None = None, **kwargs: Any
+        self, filepath: Any, overwrite: bool = True, save_format: str | None = None, options: Any = None
     ) -> None:
-        """Writes the weights to an h5 file: in tf.keras 2's layout, or, named '*.weights.h5', in Keras 3's."""
-        _refuse_unknown("save_weights", kwargs, ("options",))
+        """Writes the weights to an h5 file: in tf.keras 2's layout, or, named '*.weights.h5', in Keras 3's. options: of
+        TensorFlow's checkpoints; they mean nothing here."""
         saving.save_weights(self, filepath, overwrite, save_format)
 
-    def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, **kwargs: Any) -> Any:
+    def load_weights(
+        self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, options: Any = None
+    ) -> Any:
         """Reads weights from a file: legacy h5 by the order of the layers or by their names, `.weights.h5` and `.keras` by
         their paths. Returns the report of what went where. ValueError, listing every layer that does not fit, unless
-        `skip_mismatch`; then nothing is changed."""
-        _refuse_unknown("load_weights", kwargs, ("options",))
+        `skip_mismatch`; then nothing is changed. options: as for `save_weights`."""
         self.load_report = saving.load_weights(self, filepath, by_name, skip_mismatch)
         return self.load_report
 
@@ -231,13 +238,6 @@ class Model(Layer):
                 "torch graph. It is a torch.nn.Module as it is."
             )
         return self
-
-
-def _refuse_unknown(method: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
-    """TypeError for keywords that neither this library nor a Keras has; those of TensorFlow's formats alone mean nothing here."""
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise TypeError(f"{method}() got unexpected keyword arguments {unknown}.")
 
 
 def _functional() -> type:

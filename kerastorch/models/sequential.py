@@ -106,6 +106,8 @@ class Sequential(Functional):
     def _open_axes(self, shape: Any) -> None:
         """Draws a model that its first call drew again, for any size on the axes on which another call has another."""
         own = self._drawn_input.shape  # type: ignore[union-attr]
+        if shape[1:] == own[1:]:
+            return
         opened = tuple(n if n == m else None for n, m in zip(own, shape, strict=False))
         if len(shape) == len(own) and opened != own:
             self._draw_for(KerasTensor(opened, self._drawn_input.dtype))  # type: ignore[union-attr]

@@ -202,6 +202,15 @@ def test_forward_in_the_place_of_call():
     np.testing.assert_array_equal(Cut()(X), X[:, :2])
 
 
+def test_forward_around_a_call_that_is_there():
+    class Twice(layers.Dense):
+        def forward(self, inputs):
+            return super().forward(inputs) * 2
+
+    layer = Twice(2)
+    np.testing.assert_allclose(layer(X).detach(), layer.call(torch.as_tensor(X)).detach() * 2)
+
+
 def test_open_axes_stay_open():
     x = keras.Input((None, None, 3))
     y = layers.Add()([layers.Conv2D(3, 3, padding="same")(x), x])

@@ -115,26 +115,27 @@ def _read_turned(data: Any, target: torch.Tensor, scratch: Scratch) -> None:
         piece = target[start : start + step]
         values = scratch.array(0, piece.shape, data.dtype)
         data.read_into(values, start)
-        # First the transposition of a matrix, at which torch is good, then what is left of the order, at which NumPy is.
-        turned, matrix = piece.movedim(-1, 0), torch.from_numpy(values).view(-1, piece.shape[-1]).t()
-        if turned.is_contiguous():
-            turned.view(matrix.shape).copy_(matrix)
-        else:
-            rows = scratch.array(1, matrix.shape, data.dtype)
-            torch.from_numpy(rows).copy_(matrix)
-            np.copyto(turned.numpy(), rows.reshape(turned.shape))
+        _turn(values, piece, scratch)
 
 
-def _empty_as(tensor: torch.Tensor, dtype: Any) -> torch.Tensor:
-    """Memory on the CPU for a tensor on the meta device, its axes in the same order.
+def _turn(values: np.ndarray, target: torch.Tensor, scratch: Scratch) -> None:
+    """Copies an array into a view of its shape whose last axis is, in memory, the first."""
+    # First the transposition of a matrix, at which torch is good, then what is left of the order, at which NumPy is.
+    turned, matrix = target.movedim(-1, 0), torch.from_numpy(values).view(-1, values.shape[-1]).t()
+    if turned.is_contiguous():
+        turned.view(matrix.shape).copy_(matrix)
+    else:
+        rows = scratch.array(1, matrix.shape, values.dtype)
+        torch.from_numpy(rows).copy_(matrix)
+        np.copyto(turned.numpy(), rows.reshape(turned.shape))
 
-    NumPy's, which asks for large pages: they are had several times faster than torch's small ones.
-    """
-    if tensor.is_contiguous():
-        return torch.from_numpy(np.empty(tuple(tensor.shape), dtype))
+
+def _memory_for(tensor: torch.Tensor, memory: np.ndarray) -> torch.Tensor:
+    """An array as a tensor on the CPU in the place of one on the meta device, its axes in the same order in memory."""
     order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
-    empty = torch.from_numpy(np.empty([tensor.shape[axis] for axis in order], dtype))
-    return empty.permute([order.index(axis) for axis in range(tensor.dim())])
+    return torch.from_numpy(memory.reshape([tensor.shape[axis] for axis in order])).permute(
+        [order.index(axis) for axis in range(tensor.dim())]
+    )
 
 
 def _operand(x: Any) -> Any:
@@ -275,19 +276,26 @@ class Variable:
         if not reads or torch.device(get_device()).type != "cpu":
             self.assign(np.asarray(data[()]))
             return
+        values = data.take()
+        # NumPy asks for large pages: they are had several times faster than torch's small ones.
+        memory = values if values is not None else np.empty(math.prod(data.shape), dtype)
         if self.layout is TRANSPOSED and math.prod(data.shape) >= _LARGE:
-            new = self.layout.to_torch(torch.from_numpy(np.empty(data.shape, dtype)))
+            new = self.layout.to_torch(torch.from_numpy(memory.reshape(data.shape)))
         else:
-            new = _empty_as(tensor, dtype)
+            new = _memory_for(tensor, memory)
         target = self.layout.to_keras(new)
-        if target is new:
-            data.read_into(new.numpy())
-        elif target.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
-            new.copy_(self.layout.to_torch(torch.from_numpy(data[()])))
-        elif target.is_contiguous():
+        if target.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+            new = torch.empty_like(tensor, device="cpu").copy_(
+                self.layout.to_torch(torch.from_numpy(values if values is not None else data[()]))
+            )
+        elif values is None and target.is_contiguous():
             data.read_into(target.numpy())
-        else:
+        elif values is None:
             _read_turned(data, target, scratch)
+        elif not target.is_contiguous():
+            copied = scratch.array(0, values.shape, values.dtype)
+            np.copyto(copied, values)
+            _turn(copied, target, scratch)
         self._replace(new)
 
     def fits(self, shape: Any) -> bool:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "reading_ahead"]
 
 _FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 """HDF5's own filters, and h5py's: for any other HDF5 would look for a library to load."""
+
+_WORTHWHILE = 2**20
+"""Bytes from which on a second thread gains more than it costs."""
+_AT_ONCE = 2**24
+"""Bytes of the largest kernel that is read ahead: a larger one is laid out anew piece by piece, as it is read."""
+_RUN = (2**30, 500, 2**16)
+"""The most bytes and data sets that are read in one call to the system, and the most bytes between two of them."""
 
 
 class Dataset:
@@ -22,13 +34,14 @@ class Dataset:
     On h5py's low level, as a large file has hundreds of them.
     """
 
-    __slots__ = ("_id", "_memory_type", "dtype", "end", "is_packed", "shape")
+    __slots__ = ("_ahead", "_id", "_memory_type", "dtype", "end", "is_packed", "shape")
 
     def __init__(self, handle: Any) -> None:
         import h5py
 
         kind, space, offset = handle.get_type(), handle.get_space(), handle.get_offset()
         self._id = handle
+        self._ahead: tuple[_Reading, np.ndarray] | None = None
         if kind.equal(h5py.h5t.NATIVE_FLOAT):
             # What nearly all weights are; to find NumPy's dtype, or HDF5's of an array, takes as long as all else here.
             self.dtype, self._memory_type = np.dtype(np.float32), kind
@@ -77,9 +90,25 @@ class Dataset:
 
     def __getitem__(self, key: tuple[()]) -> Any:
         """All values, with `data[()]`: an array, or a scalar where there are no axes."""
-        values = np.empty(self.shape, self.dtype)
-        self.read_into(values)
+        values = self.take()
+        if values is None:
+            values = np.empty(self.shape, self.dtype)
+            self.read_into(values)
         return values[key]
+
+    def take(self) -> np.ndarray | None:
+        """All values, in memory that is the caller's from now on, where `reading_ahead` has read them; None elsewhere."""
+        ahead, self._ahead = self._ahead, None
+        return ahead[1] if ahead is not None and ahead[0].is_complete() else None
+
+    def may_be_read_ahead(self) -> bool:
+        """Whether the values lie in the file as they will in memory, one after the other, and are read at once."""
+        plain = self._memory_type is not None and self.end is not None
+        return plain and 0 < self.nbytes <= (_RUN[0] if len(self.shape) <= 2 else _AT_ONCE)
+
+    def expect(self, reading: _Reading, memory: np.ndarray) -> None:
+        """Has `take` wait for what is reading the values into these bytes."""
+        self._ahead = reading, memory.view(self.dtype).reshape(self.shape)
 
     def read_into(self, values: np.ndarray, start: int = 0) -> None:
         """Fills a contiguous array of the data set's dtype: with all values, or with the rows from `start` on that it has
@@ -94,3 +123,69 @@ class Dataset:
             rows = self._id.get_space()
             rows.select_hyperslab((start, *(0 for _ in self.shape[1:])), values.shape)
             self._id.read(h5py.h5s.create_simple(values.shape), rows, values, self._memory_type)
+
+
+@contextlib.contextmanager
+def reading_ahead(descriptor: int | None, found: Iterable[Dataset]) -> Iterator[None]:
+    """Within the block a second thread reads the data sets that `take` then gives.
+
+    To copy values into memory that the system must first clear takes as long as to make a model's layers; it needs no Python,
+    and so goes on beside it. descriptor: of the open HDF5 file; with None nothing is read ahead.
+    """
+    plain = sorted((x for x in found if x.may_be_read_ahead()), key=_start)
+    if descriptor is None or not hasattr(os, "preadv") or sum(x.nbytes for x in plain) < _WORTHWHILE:
+        yield
+        return
+    reading = _Reading(descriptor, plain)
+    reading.start()
+    try:
+        yield
+    finally:
+        reading.join()
+
+
+def _start(data: Dataset) -> int:
+    assert data.end is not None
+    return data.end - data.nbytes
+
+
+class _Reading(threading.Thread):
+    """Reads data sets, ordered by where they start, into one piece of memory, in few calls to the system."""
+
+    def __init__(self, descriptor: int, found: list[Dataset]) -> None:
+        super().__init__(name="kerastorch reads ahead")
+        self._descriptor, self._complete = descriptor, False
+        self._runs: list[tuple[int, list[Any]]] = []
+        # torch's, aligned for its kernels; each weight's part becomes a storage of its own.
+        memory, place = torch.empty(sum(x.nbytes + 63 & ~63 for x in found), dtype=torch.uint8).numpy(), 0
+        end = size = 0
+        for data in found:
+            start = _start(data)
+            if self._runs and start < end:
+                continue  # within another: no file of Keras's has that
+            part = memory[place : place + data.nbytes]
+            place += data.nbytes + 63 & ~63
+            if (
+                not self._runs
+                or size + data.nbytes > _RUN[0]
+                or len(self._runs[-1][1]) >= 2 * _RUN[1]
+                or start - end > _RUN[2]
+            ):
+                self._runs.append((start, []))
+                size = 0
+            elif start > end:
+                self._runs[-1][1].append(bytearray(start - end))
+            self._runs[-1][1].append(part)
+            data.expect(self, part)
+            size, end = size + data.nbytes, start + data.nbytes
+
+    def run(self) -> None:
+        """Reads all of them, or stops at the first that is not whole."""
+        self._complete = all(
+            os.preadv(self._descriptor, parts, start) == sum(map(len, parts)) for start, parts in self._runs
+        )
+
+    def is_complete(self) -> bool:
+        """Whether all were read, once that is known."""
+        self.join()
+        return self._complete

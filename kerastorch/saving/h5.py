@@ -178,8 +178,8 @@ def is_weights(group: h5py.Group) -> bool:
     return any(name in group.attrs for name in ("layer_names", "layer_names0")) or is_keras0(group)
 
 
-def read_origin(file: h5py.File) -> Origin:
-    """Who wrote an h5 file, as its attributes, or else the form of its weights' names, tell."""
+def read_origin(file: h5py.File, layers: list[StoredLayer] | None = None) -> Origin:
+    """Who wrote an h5 file, as its attributes, or else the form of its weights' names, tell; `layers`, if they are read."""
     group = _weights_group(file)
     version = text_attribute(file, "keras_version") or text_attribute(group, "keras_version")
     backend = text_attribute(file, "backend") or text_attribute(group, "backend")
@@ -187,7 +187,7 @@ def read_origin(file: h5py.File) -> Origin:
     if origin.generation > 1 or origin.backend:
         return origin
     # Keras 1 and 0.3 do not say on what they ran, but TensorFlow's weights have names that end in ':0'.
-    names = [name for _, weights in read_layers(file) for name, _ in weights]
+    names = [name for _, weights in layers or read_layers(file) for name, _ in weights]
     return Origin(1, origin.version, "tensorflow" if any(name.endswith(":0") for name in names) else "theano")
 
 
@@ -248,9 +248,9 @@ def read_layers(file: h5py.File) -> list[StoredLayer]:
     return layers
 
 
-def fill(model: Any, file: h5py.File, origin: Origin) -> LoadReport:
-    """Gives a model made from the file's architecture the file's weights."""
-    layers, stored = filed_layers(model, read_layers(file), origin)
+def fill(model: Any, found: list[StoredLayer], origin: Origin) -> LoadReport:
+    """Gives a model made from a file's architecture the weights that `read_layers` found in it."""
+    layers, stored = filed_layers(model, found, origin)
     report = LoadReport(origin, notes=remarks(model, origin))
     convert = converter(origin, report)
     own = [(layer, stored_order(layer)) for layer in layers]

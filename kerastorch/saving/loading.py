@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from kerastorch.config import get_device, set_device, torch_dtype
 from kerastorch.saving import archive, h5, safetensors, text
+from kerastorch.saving.dataset import reading_ahead
 from kerastorch.saving.dialects import sharing_alike
+from kerastorch.saving.matching import StoredLayer
 from kerastorch.saving.opening import Archive, datasets_in, member, open_file
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.paths import load_by_path
@@ -56,29 +58,48 @@ def load_model(
 
 def _read(filepath: Any, custom_objects: Any) -> Any:
     with open_file(filepath) as file:
-        if isinstance(file, Archive):
-            origin, config = archive.read_config(file)
-        else:
-            config = h5.read_config(file)
-            origin = h5.read_origin(file)
-        with deferred_initialization():
-            model = text.model_from_config(config, custom_objects, origin, lambda: _stored_weights(file))
-            if not hasattr(model, "layers"):
-                raise ValueError(f"{_called(filepath)} describes a {type(model).__name__}, which is no model.")
-            if isinstance(file, Archive) and archive.lacks_layers(model, file):
-                # Weights are stored at the first place alone of a model that several models hold.
-                model = text.model_from_config(sharing_alike(config), custom_objects, origin)
-        if not model.built:
-            _build(model, config)
-        if isinstance(file, Archive):
-            model.load_report = archive.fill(model, file, origin)
-            model._compile_config = archive.read_training_state(file, config)
-        else:
-            model.load_report = h5.fill(model, file, origin)
-            model._compile_config = h5.read_training_state(file)
+        read = _read_archive if isinstance(file, Archive) else _read_h5
+        model = read(file, custom_objects, _called(filepath))
         for variable in model.weights:
             if variable.is_empty:
                 variable.initialize()
+    return model
+
+
+def _read_h5(file: Any, custom_objects: Any, called: str) -> Any:
+    config = h5.read_config(file)
+    stored = h5.read_layers(file)
+    origin = h5.read_origin(file, stored)
+    with reading_ahead(file.descriptor, (data for _, weights in stored for _, data in weights)):
+        model = _made(config, custom_objects, origin, lambda: _named_weights(stored), called)
+        if not model.built:
+            _build(model, config)
+        model.load_report = h5.fill(model, stored, origin)
+    model._compile_config = h5.read_training_state(file)
+    return model
+
+
+def _read_archive(file: Archive, custom_objects: Any, called: str) -> Any:
+    origin, config = archive.read_config(file)
+    model = _made(config, custom_objects, origin, lambda: archive.stored_weights(file), called)
+    if archive.lacks_layers(model, file):
+        # Weights are stored at the first place alone of a model that several models hold.
+        model = _made(sharing_alike(config), custom_objects, origin, dict, called)
+    if not model.built:
+        _build(model, config)
+    model.load_report = archive.fill(model, file, origin)
+    model._compile_config = archive.read_training_state(file, config)
+    return model
+
+
+def _made(
+    config: Any, custom_objects: Any, origin: Origin, weights: Callable[[], Mapping[str, list[str]]], called: str
+) -> Any:
+    """A model without values in its weights. weights: gives those in the file, to be told of unknown layers."""
+    with deferred_initialization():
+        model = text.model_from_config(config, custom_objects, origin, weights)
+    if not hasattr(model, "layers"):
+        raise ValueError(f"{called} describes a {type(model).__name__}, which is no model.")
     return model
 
 
@@ -95,11 +116,8 @@ def _build(model: Any, config: Any) -> None:
         model.build(shape)
 
 
-def _stored_weights(file: Any) -> dict[str, list[str]]:
-    """The names and shapes of the weights that a file holds for each layer."""
-    if isinstance(file, Archive):
-        return archive.stored_weights(file)
-    stored = h5.read_layers(file)
+def _named_weights(stored: list[StoredLayer]) -> dict[str, list[str]]:
+    """The names and shapes of the weights that an h5 file holds for each layer."""
     found = {name: [f"{w} {tuple(data.shape)}" for w, data in weights] for name, weights in stored}
     top = set(found)
     for name, shape in ((w, data.shape) for _, weights in stored for w, data in weights):

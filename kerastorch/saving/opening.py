@@ -45,6 +45,7 @@ def open_file(source: Any) -> Iterator[h5py.File | Archive]:
     """An h5 file or a `.keras` archive, told apart by their first bytes.
 
     source: a path, the bytes themselves, an open binary file that can seek, or an open h5py.File, of which a copy is read.
+    The h5py.File that comes has also `descriptor`: the system's of the file, None where it is no file of its own.
     Raises OSError for what is missing, a directory, cut off or neither of the two.
     """
     import h5py
@@ -104,6 +105,7 @@ def _check_path(path: Path) -> None:
 def _opened_h5(part: _Part, name: str, h5py: Any) -> h5py.File:
     try:
         file = h5py.File(name, "r", driver="fileobj", fileobj=part)
+        file.descriptor = part.descriptor
         links: list[bytes] = []
         file.id.links.visit(
             lambda place, info: links.append(place) if info.type != h5py.h5l.TYPE_HARD else None, info=True
@@ -132,6 +134,7 @@ class _Part(io.RawIOBase):
     def __init__(self, file: Any, name: str, start: int = 0, size: int | None = None) -> None:
         self._file, self._name, self._start, self._at = file, name, start, 0
         self._size = file.seek(0, os.SEEK_END) - start if size is None else size
+        self.descriptor = file.fileno() if type(file) is io.FileIO and not start else None
         self._sound: set[int] = set()
         self._fill: Callable[[Any], int] = file.readinto if hasattr(file, "readinto") else self._fill_by_copy
         head = self._bytes(0, 16)

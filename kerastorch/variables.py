@@ -298,6 +298,13 @@ class Variable:
             _turn(copied, target, scratch)
         self._replace(new)
 
+    def share(self, other: Variable) -> None:
+        """Takes another's parameter or buffer for its own."""
+        if isinstance(other.tensor, nn.Parameter):
+            self._module._parameters[self._attribute] = other.tensor
+        else:
+            self._module._buffers[self._attribute] = other.tensor
+
     def fits(self, shape: Any) -> bool:
         """Whether a value of this shape can be assigned."""
         return tuple(shape) == self.shape

@@ -70,6 +70,15 @@ class LeakyReLU(_Pointwise):
         super().__init__(**kwargs)
         self.alpha = self._number("alpha", alpha)
 
+    @property
+    def negative_slope(self) -> float:
+        """Keras 3's name of alpha."""
+        return self.alpha
+
+    @negative_slope.setter
+    def negative_slope(self, value: float) -> None:
+        self.alpha = value
+
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """The rectified inputs."""
         return F.leaky_relu(inputs, self.alpha)
@@ -183,6 +192,8 @@ class Softmax(RankedLayer, _Pointwise):
     as well.
     Shapes: any, kept. Keras: tf.keras.layers.Softmax; torch: softmax.
     """
+
+    _live = ("axis",)
 
     def __init__(
         self, axis: Any = -1, robust_masking: bool = False, *, keras3_masking: bool = False, **kwargs: Any

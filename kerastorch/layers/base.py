@@ -11,7 +11,6 @@ import copy
 import inspect
 import threading
 from collections.abc import Callable
-from types import FunctionType, NoneType
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from kerastorch.graph import Node, is_symbolic, name_scope, scoped, snake_case
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.dtypes import DTypeMixin, structure_version
 from kerastorch.layers.history import NODE_PARTS, HistoryMixin
-from kerastorch.layers.input_spec import InputSpec, check_inputs
+from kerastorch.layers.input_spec import check_inputs
 from kerastorch.layers.phase import PhaseMixin, phase
 from kerastorch.layers.stored import StoredMixin
 from kerastorch.layers.structures import on_device, real_tensors, shape_of, tracer_in
@@ -51,8 +50,8 @@ _FOREIGN_KEYWORDS = (
 """Keywords that Keras 2 takes on every layer beside name, trainable and dtype."""
 
 
-_PLAIN = {str, int, float, bool, NoneType, FunctionType, InputSpec}
-"""What torch's own `__setattr__`, a slow one, has nothing to do with."""
+_PARTS = (nn.Module, torch.Tensor, list, tuple, dict)
+"""What torch's own `__setattr__`, a slow one, and the search for layers have to do with."""
 
 
 class _Calls(threading.local):
@@ -359,29 +358,47 @@ class Layer(
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ACTIVATIONS and self.__dict__.get("built"):
-            structure_version[0] += 1
-        if isinstance(value, Variable) or (type(value) in _PLAIN and not _is_registered(self, name)):
+        if (isinstance(value, _PARTS) or _is_registered(self, name)) and not isinstance(value, Variable):
+            self._set_part(name, value)
+        else:
             object.__setattr__(self, name, value)
-            return
+        if (name in self._live or name in ACTIVATIONS) and self.__dict__.get("built"):
+            structure_version[0] += 1
+            if name in self._live:
+                self._renew()
+
+    _live: tuple[str, ...] = ()
+    """Attributes that `build` goes by and that may be set later all the same."""
+
+    def _renew(self) -> None:
+        """Has an attribute of `_live` that was set act on what `build` made."""
+        self._build_anew()
+
+    def _set_part(self, name: str, value: Any) -> None:
+        """Sets what may hold modules or tensors, or stands in the place of one."""
         if type(value) in (list, dict) and name not in NO_PARTS:
             value = tracked(value)
             if not isinstance(value, nn.Module):  # in the place of an empty list, say
                 self.__dict__.get("_modules", {}).pop(name, None)
-        if isinstance(value, nn.Module) and "_modules" not in self.__dict__:  # before super().__init__()
-            nn.Module.__init__(self)
-            self._modules[name] = value
-            return
-        if isinstance(value, (tuple, dict)) and not isinstance(value, nn.Module) and name not in NO_PARTS:
-            for key, layer in named_parts(name, value):
-                self.add_module(key, layer)
-        elif isinstance(value, nn.Module) and isinstance(getattr(type(self), name, None), property):
-            object.__setattr__(self, name, value)
-            return
-        if isinstance(value, nn.Module) and "training" in self.__dict__:
-            if not isinstance(value, Layer):
-                to_default_device(value)
-            self._adopt(value)
+        if isinstance(value, nn.Module):
+            if "_modules" not in self.__dict__:  # before super().__init__()
+                nn.Module.__init__(self)
+                self._modules[name] = value
+                return
+            if isinstance(getattr(type(self), name, None), property):
+                object.__setattr__(self, name, value)
+                return
+            if "training" in self.__dict__:
+                if not isinstance(value, Layer):
+                    to_default_device(value)
+                self._adopt(value)
+        elif isinstance(value, (tuple, list, dict)):
+            if isinstance(value, (tuple, dict)) and name not in NO_PARTS:
+                for key, layer in named_parts(name, value):
+                    self.add_module(key, layer)
+            if not _is_registered(self, name):
+                object.__setattr__(self, name, value)
+                return
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:

@@ -156,12 +156,11 @@ class BatchNormalization(AffineMixin, Layer):
         momentum = round(1.0 - self.momentum, 12)  # 0.01, not 0.010000000000000009
         return max(self.epsilon, _FUSED_EPSILON) if self._is_fused else self.epsilon, momentum
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in ("momentum", "epsilon") and self.__dict__.get("built"):
-            norm: Any = self.norm
-            norm.eps, norm.momentum = self._epsilon_and_momentum()
-            structure_version[0] += 1
+    _live = ("momentum", "epsilon")
+
+    def _renew(self) -> None:
+        norm: Any = self.norm
+        norm.eps, norm.momentum = self._epsilon_and_momentum()
 
     def call(self, inputs: torch.Tensor, training: Any = None, mask: Any = None) -> torch.Tensor:
         """The normalised inputs; masked positions too, by the others' statistics."""

@@ -37,6 +37,7 @@ class BaseConvolution(SpatialLayer):
     _paddings: tuple[str, ...] = ("valid", "same")
     _strides_and_dilates = False
     _amounts: Pairs | None = None
+    _live = ("strides", "padding", "dilation_rate", "use_bias")
 
     def _set_window(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any) -> None:
         self.kernel_size = self._ints("kernel_size", kernel_size)

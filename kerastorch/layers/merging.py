@@ -242,6 +242,8 @@ class Concatenate(_Merge):
     Keras: tf.keras.layers.Concatenate; torch: cat.
     """
 
+    _live = ("axis",)
+
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis

@@ -117,6 +117,8 @@ class LayerNormalization(AffineMixin, Layer):
     supports_masking = True
     casts_integers = True
 
+    _live = ("epsilon",)
+
     def __init__(
         self,
         axis: Any = -1,
@@ -185,6 +187,8 @@ class RMSNormalization(Layer):
     Keras: keras.layers.RMSNormalization (Keras 3); torch: nn.RMSNorm.
     """
 
+    _live = ("epsilon",)
+
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis, self.epsilon = axis_argument(self, axis), epsilon
@@ -220,6 +224,8 @@ class GroupNormalization(AffineMixin, Layer):
     """
 
     supports_masking = True
+
+    _live = ("epsilon",)
 
     def __init__(
         self,
@@ -318,6 +324,8 @@ class UnitNormalization(RankedLayer):
 
     supports_masking = True
     casts_integers = True
+
+    _live = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -41,6 +41,7 @@ class Pooling(SpatialLayer):
     _same_module: Any
     _pads_by_itself = True
     _amounts: tuple | None = None
+    _live = ("pool_size", "strides", "padding")
 
     def __init__(
         self,

@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from kerastorch.layers.base import Layer
-from kerastorch.layers.dtypes import structure_version
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.reshaping import data_format_argument
 from kerastorch.nn.regularization import RandomNoise
@@ -31,13 +30,15 @@ class _Noise(Layer):
 
     supports_masking = True
     noise: nn.Module | None
-    _amount = "rate"
+    _live = ("rate",)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name == self._amount and hasattr(self, "noise"):
-            self.noise = self._make_noise()
-            structure_version[0] += 1
+    def build(self, input_shape: Any) -> None:
+        """Makes the torch module."""
+        self._renew()
+        self.built = True
+
+    def _renew(self) -> None:
+        self.noise = self._make_noise()
 
     def _make_noise(self) -> nn.Module | None:
         raise NotImplementedError
@@ -76,7 +77,6 @@ class Dropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.seed = self._check_rate(rate), seed
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.noise = self._make_noise()
 
     def _make_noise(self) -> nn.Module | None:
         if not self.rate:
@@ -97,7 +97,6 @@ class _SpatialDropout(Dropout):
         super().__init__(rate, **kwargs)
         self.input_spec = InputSpec(ndim=self._rank)
         self.data_format = data_format_argument(self, data_format)
-        self.noise = self._make_noise()
 
     def _make_noise(self) -> nn.Module | None:
         if not self.rate:
@@ -173,7 +172,6 @@ class GaussianDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate, self.seed = self._check_rate(rate), seed
-        self.noise = self._make_noise()
 
     def _make_noise(self) -> nn.Module | None:
         return RandomNoise("gaussian_dropout", self.rate, None, self.seed) if 0 < self.rate < 1 else None
@@ -186,14 +184,13 @@ class GaussianNoise(_Noise):
     Keras: tf.keras.layers.GaussianNoise; torch: kerastorch.nn.regularization.RandomNoise.
     """
 
-    _amount = "stddev"
+    _live = ("stddev",)
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if stddev < 0:
             raise ValueError(f"GaussianNoise '{self.name}': stddev must not be negative, got stddev={stddev!r}.")
         self.stddev, self.seed = stddev, seed
-        self.noise = self._make_noise()
 
     def _make_noise(self) -> nn.Module | None:
         return RandomNoise("gaussian_noise", self.stddev, None, self.seed) if self.stddev else None
@@ -211,7 +208,6 @@ class AlphaDropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.seed = self._check_rate(rate), seed
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.noise = self._make_noise()
 
     def _make_noise(self) -> nn.Module | None:
         if not 0 < self.rate < 1:

@@ -32,6 +32,8 @@ class ZeroPadding(SpatialLayer):
     Raises ValueError for a padding of another form, or a negative one.
     """
 
+    _live = ("padding",)
+
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.padding: Any = self._pairs("padding", padding)
@@ -171,6 +173,8 @@ class UpSampling(SpatialLayer):
     Shapes: (batch, *sizes, channels) -> (batch, *new sizes, channels), channels second where `channels_first`.
     Raises ValueError where a size is no positive int.
     """
+
+    _live = ("size", "interpolation")
 
     def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

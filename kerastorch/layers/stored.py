@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerastorch.variables import Variable
+from kerastorch.variables import Variable, deferred_initialization
 
 __all__ = ["StoredMixin"]
 
@@ -24,6 +24,7 @@ class StoredMixin:
     _saved_variables: Callable[[], dict[str, Variable]]
     build: Callable[[Any], None]
     _build_with: Callable[[Callable[[], None]], None]
+    _flatten_layers: Callable[[], list[Any]]
 
     def save_own_variables(self, store: Any) -> None:
         """Puts the values of the layer's own weights, not those of layers in it, into a dict of arrays."""
@@ -49,6 +50,25 @@ class StoredMixin:
         """Makes the weights, by what `get_build_config` returned."""
         if config.get("input_shape") is not None:
             self.build(config["input_shape"])
+
+    def _build_anew(self) -> None:
+        """Builds a built layer, and what is in it, once more, and keeps the weights."""
+        if self._built_for is None:
+            raise ValueError(
+                f"Layer '{self.name}' was built by build(), which does not tell for which inputs: set its attributes before."
+            )
+        inside = self._flatten_layers()
+        kept = {variable.name: variable for layer in inside for variable in layer._variables}
+        for layer in inside:
+            layer._variables, layer.built = [], False
+        with deferred_initialization():
+            self._build_with(lambda: self.build(self._built_for))
+        for variable in [variable for layer in inside for variable in layer._variables]:
+            old = kept.get(variable.name)
+            if old is not None and old.shape == variable.shape:
+                variable.share(old)
+            else:
+                variable.initialize()
 
     def _saves_itself(self) -> bool:
         return type(self).save_own_variables is not StoredMixin.save_own_variables

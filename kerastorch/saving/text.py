@@ -118,9 +118,10 @@ def model_from_config(
 def _refuse_unknown_layers(
     config: Mapping[str, Any], custom_objects: Any, stored_weights: Callable[[], Mapping[str, list[str]]]
 ) -> None:
-    unknown = _unknown_layers(config, custom_objects)
-    functions = _unknown_functions(config, custom_objects)
-    parts = _unknown_parts(config, custom_objects)
+    found = list(_layers_in(config, custom_objects))
+    unknown = [(layer["class_name"], _name_in(layer), layer.get("config")) for layer, cls in found if cls is None]
+    functions = _unknown_functions(found, custom_objects)
+    parts = _unknown_parts(found, custom_objects)
     if unknown or functions or parts:
         layers = _about_layers(unknown, stored_weights() if unknown else {})
         raise ValueError("\n".join((*layers, *_about_parts(parts), *_about_functions(functions))))
@@ -185,26 +186,20 @@ def _about_functions(functions: list[tuple[str, str]]) -> list[str]:
     ]
 
 
-def _unknown_layers(config: Any, custom_objects: Any) -> list[tuple[str, str, Any]]:
-    """(class name, layer name, config) of each layer in a model's config whose class nobody knows."""
-    found = (
-        (layer, find("layer", layer["class_name"], custom_objects)) for layer in _layers_in(config, custom_objects)
-    )
-    return [(layer["class_name"], _name_in(layer), layer.get("config")) for layer, cls in found if cls is None]
-
-
-def _unknown_parts(config: Any, custom_objects: Any) -> list[tuple[str, Any, str]]:
+def _unknown_parts(layers: list[tuple[Mapping[str, Any], Any]], custom_objects: Any) -> list[tuple[str, Any, str]]:
     """(kind, name or config, layer name) of each activation, initializer, regularizer and constraint of the library's layers
-    in a model's config that nobody knows."""
+    that nobody knows."""
     parts = []
-    for layer in _layers_in(config, custom_objects):
-        inner, cls = layer.get("config"), find("layer", layer["class_name"], custom_objects)
+    for layer, cls in layers:
+        inner = layer.get("config")
         if not isinstance(inner, Mapping) or not _is_the_librarys(cls) or layer["class_name"] in _NAMES_OF_ITS_OWN:
             continue
         for key, value in inner.items():
-            kind, name = key.rpartition("_")[2], _class_of(value)
+            kind = key.rpartition("_")[2]
+            if kind not in _PARTS or not isinstance(name := _class_of(value), str):
+                continue
             kinds = ("activation", "layer") if kind == "activation" else (kind,)
-            if kind in _PARTS and isinstance(name, str) and all(find(k, name, custom_objects) is None for k in kinds):
+            if all(find(k, name, custom_objects) is None for k in kinds):
                 parts.append((kind, value, _name_in(layer)))
     return parts
 
@@ -217,11 +212,11 @@ def _class_of(value: Any) -> Any:
     return value.get("class_name") if isinstance(value, Mapping) else value
 
 
-def _unknown_functions(config: Any, custom_objects: Any) -> list[tuple[str, str]]:
-    """(function, layer name) of each layer in a model's config that is a function which nobody knows."""
+def _unknown_functions(layers: list[tuple[Mapping[str, Any], Any]], custom_objects: Any) -> list[tuple[str, str]]:
+    """(function, layer name) of each layer that is a function which nobody knows."""
     functions = []
-    for layer in _layers_in(config, custom_objects):
-        asked = getattr(find("layer", layer["class_name"], custom_objects), "missing_function", None)
+    for layer, cls in layers:
+        asked = getattr(cls, "missing_function", None)
         name = asked(layer.get("config") or {}, custom_objects) if asked is not None else None
         if name is not None:
             functions.append((name, _name_in(layer)))
@@ -234,18 +229,29 @@ def _name_in(layer: Mapping[str, Any]) -> str:
     return own or layer.get("name") or ""
 
 
-def _layers_in(config: Any, custom_objects: Any) -> Iterator[Mapping[str, Any]]:
-    """The config of a model and those of all layers in it, not past those whose class nobody knows."""
+def _layers_in(config: Any, custom_objects: Any) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    """The config and class (None where nobody knows it) of a model and of all layers in it, not past those unknown."""
     if not isinstance(config, Mapping) or "class_name" not in config:
         return
-    yield config
     cls = find("layer", config["class_name"], custom_objects)
-    if cls is not None:
-        inner = config.get("config")
-        layers = inner.get("layers", ()) if isinstance(inner, Mapping) else inner if isinstance(inner, list) else ()
-        held = [inner.get(key) for key in _HELD] if isinstance(inner, Mapping) and _is_the_librarys(cls) else []
-        for layer in (*layers, *(x for part in held for x in (part if isinstance(part, list) else [part]))):
-            yield from _layers_in(layer, custom_objects)
+    yield config, cls
+    inner = config.get("config")
+    if cls is None:
+        return
+    if isinstance(inner, list):
+        held = inner
+    elif isinstance(inner, Mapping):
+        held = [*inner.get("layers", ()), *_held(inner, cls)]
+    else:
+        held = []
+    for layer in held:
+        yield from _layers_in(layer, custom_objects)
+
+
+def _held(config: Mapping[str, Any], cls: Any) -> list[Any]:
+    """The configs of layers in that of a layer of the library's, which is no model."""
+    parts = [config[key] for key in _HELD if key in config] if _is_the_librarys(cls) else []
+    return [x for part in parts for x in (part if isinstance(part, list) else [part])]
 
 
 def model_from_json(json_string: str, custom_objects: Any = None) -> Any:

@@ -128,7 +128,9 @@ def test_a_users_subclass_has_no_weights():
 
 
 def test_seeded_uniforms_are_uniform_and_uncorrelated():
-    noise = layers.Dropout(0.5, seed=11).noise
+    layer = layers.Dropout(0.5, seed=11)
+    layer(torch.ones(3))
+    noise = layer.noise
     draws = torch.stack([noise.uniform(torch.ones(10_000)) for _ in range(8)])
     counts = torch.histc(draws, 10, 0.0, 1.0) / draws.numel()
     assert (counts - 0.1).abs().max() < 0.005

@@ -1,6 +1,8 @@
 """Data sets however they are stored, read whole and by pieces, from a path and from bytes."""
 
 import io
+import os
+import threading
 
 import h5py
 import numpy as np
@@ -94,3 +96,46 @@ def test_a_file_that_can_only_read_and_seek(tmp_path):
     loaded = keras.models.load_model(OnlyRead(tmp_path / "m.h5"))
     for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def _wide(path):
+    """A model of more data sets than are read in one call, large enough to be read ahead, with other data between them."""
+    x = y = keras.Input((64,))
+    for i in range(300):
+        y = keras.layers.Dense(64 if i % 50 else 512, name=f"d{i}")(y)
+    model = keras.Model(x, y)
+    model.save(path)
+    with h5py.File(path, "r+") as file:  # what is behind a gap
+        del file["model_weights/d0/d0/kernel:0"]
+        file.create_dataset("between", data=np.zeros(2**18))
+        file.create_dataset("model_weights/d0/d0/kernel:0", data=model.layers[1].kernel.numpy())
+    return model
+
+
+def test_reading_ahead_gives_every_weight_its_own_values(tmp_path):
+    model = _wide(tmp_path / "m.h5")
+    loaded = keras.models.load_model(tmp_path / "m.h5")
+    for got, want in zip(loaded.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(got.numpy(), want.numpy(), err_msg=got.name)
+        assert got.tensor.untyped_storage().nbytes() == 4 * got.tensor.numel()  # what torch.save writes of it
+    loaded.weights[0].assign(np.zeros(loaded.weights[0].shape))
+    np.testing.assert_array_equal(loaded.weights[1].numpy(), model.weights[1].numpy())
+
+
+def test_what_cannot_be_read_ahead_is_read_all_the_same(tmp_path, monkeypatch):
+    model = _wide(tmp_path / "m.h5")
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, parts, start: real(file, parts, start) - 1)
+    loaded = keras.models.load_model(tmp_path / "m.h5")
+    for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_no_thread_is_left_behind(tmp_path):
+    model = _wide(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        file.attrs["model_config"] = file.attrs["model_config"].replace('"Dense"', '"Dance"')
+    with pytest.raises(ValueError, match="unknown layer"):
+        keras.models.load_model(tmp_path / "m.h5")
+    assert threading.active_count() == 1
+    assert model.built

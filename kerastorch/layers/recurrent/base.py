@@ -49,6 +49,8 @@ class RNN(Layer):
     supports_masking = True
     _scopes_cell = True
 
+    _live: tuple[str, ...] = ("return_sequences", "return_state", "go_backwards")
+
     def __init__(
         self,
         cell: Any,

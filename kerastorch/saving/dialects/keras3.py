@@ -7,6 +7,7 @@ in `batch_shape`, in how tensors stand in `inbound_nodes`, and in a few argument
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 from kerastorch.registry import known_names
@@ -45,14 +46,14 @@ _RENAMED = {"Container": "Model", "Network": "Model", "UnifiedLSTM": "LSTM", "Un
 _FIRST = ("inputs", "query", "sequences")
 """What layers of Keras's call their first argument, which may be given by name."""
 _BESIDE = ("module", "registered_name", "compile_config")
+_PLAIN = (str, int, float, bool, NoneType)
+"""What most values of a config are: they are what they mean."""
 
 
 def canonical(config: Any, origin: Origin) -> Any:
     """The config in tf.keras 2's form; one that has it stays as it is."""
     if isinstance(config, (list, tuple)):
-        return [canonical(x, origin) for x in config]
-    if config is None or isinstance(config, (str, int, float)):  # most of them, and faster told than what is no Mapping
-        return config
+        return [x if type(x) in _PLAIN else canonical(x, origin) for x in config]
     return _mapping(config, origin) if isinstance(config, Mapping) else config
 
 
@@ -122,7 +123,7 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
     if name == "__numpy__" and isinstance(inner, Mapping):  # as tf.keras 2.12 wrote numbers
         return inner["value"]
     if name is None:
-        return {key: canonical(value, origin) for key, value in config.items()}
+        return {key: x if type(x) in _PLAIN else canonical(x, origin) for key, x in config.items()}
     if name == "Merge" and isinstance(inner, Mapping) and _is_keras1_merge(inner) and origin.minor < (2, 2):
         made = merging(inner)
         named = {key: inner[key] for key in ("name", "trainable") if key in inner}
@@ -140,7 +141,7 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
     beside = (*_BESIDE, *(() if "inbound_nodes" in config else ("shared_object_id",)))
     if "build_config" in config and name in known_names("layer"):  # which their calls build
         beside = (*beside, "build_config")
-    result = {key: canonical(value, origin) for key, value in config.items() if key not in beside}
+    result = {k: x if type(x) in _PLAIN else canonical(x, origin) for k, x in config.items() if k not in beside}
     result["class_name"] = name
     if isinstance(inner, Mapping):
         if _is_drawn_by_keras3(inner):

@@ -14,10 +14,10 @@ __all__ = ["rejoined"]
 def rejoined(config: Any) -> Any:
     """The config of a model, in tf.keras 2's form, with such slices and joints left out."""
     if isinstance(config, list):
-        return [rejoined(x) for x in config]
+        return [rejoined(x) if isinstance(x, (dict, list)) else x for x in config]
     if not isinstance(config, dict):
         return config
-    made = {key: rejoined(value) for key, value in config.items()}
+    made = {key: rejoined(x) if isinstance(x, (dict, list)) else x for key, x in config.items()}
     return _without_slices(made) if "layers" in made and "output_layers" in made else made
 
 

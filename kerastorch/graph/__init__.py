@@ -11,7 +11,7 @@ from kerastorch.graph.tensor import (
     record_functions_with,
     tensors_in,
 )
-from kerastorch.graph.traversal import Graph, nodes_before, sort_graph
+from kerastorch.graph.traversal import Graph, extended, nodes_before, sort_graph
 
 __all__ = [
     "Graph",
@@ -20,6 +20,7 @@ __all__ = [
     "Shape",
     "by_key",
     "clear_names",
+    "extended",
     "is_symbolic",
     "map_tensors",
     "name_scope",

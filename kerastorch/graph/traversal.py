@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kerastorch.graph.tensor import KerasTensor, Node, tensors_in
 
-__all__ = ["Graph", "nodes_before", "sort_graph"]
+__all__ = ["Graph", "extended", "nodes_before", "sort_graph"]
 
 
 class Graph(NamedTuple):
@@ -86,6 +86,16 @@ def sort_graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> Graph:
             "call one layer several times if its weights are to be shared."
         )
     return Graph(order, layers, inputs, outputs)
+
+
+def extended(graph: Graph, ends: list[KerasTensor]) -> Graph:
+    """The graph with what leads to more tensors, behind all else; its outputs stay. ValueError where its inputs do not reach
+    them."""
+    known = set(graph.nodes)
+    nodes = graph.nodes + [node for node in nodes_before(ends, graph.inputs)[0] if node not in known]
+    _check_connected(nodes, graph.inputs, ends)
+    layers = list(dict.fromkeys((*graph.layers, *(node.layer for node in nodes))))
+    return graph._replace(nodes=nodes, layers=layers)
 
 
 def _check_connected(order: list[Node], inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:

@@ -15,6 +15,7 @@ _FAMILIES = (
     "normalization",
     "batch_normalization",
     "regularization",
+    "endpoints",
     "merging",
     "activation",
     "reshaping",

@@ -35,7 +35,8 @@ class Lambda(Layer):
         super().__init__(**kwargs)
         if not callable(function):
             raise TypeError(f"Lambda '{self.name}': the function must be callable, got {function!r}.")
-        self.function, self.arguments = function, dict(arguments or {})
+        self.function = function
+        self.__dict__["arguments"] = dict(arguments or {})  # which, empty, is none that waits for layers
         self._output_shape, self.mask = output_shape, mask
         self.supports_masking = mask is not None
         self._as_read: dict[str, Any] | None = None

@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 NO_PARTS = {
-    "_modules", "_parameters", "_buffers", "_variables", "_losses", "_stack", "inbound_nodes", "_constructed_with", "_built_for",
+    "_modules", "_parameters", "_buffers", "_variables", "_losses", "_stack", "_endpoints", "inbound_nodes", "_constructed_with",
+    "_built_for", "_graph", "_tokens", "_table", "_constants",
     "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks", "_handles",
 }  # fmt: skip
 """Attributes of layers that hold what is no part of them, or is one by another attribute."""

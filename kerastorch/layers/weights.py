@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from kerastorch.config import get_device
 from kerastorch.graph import is_symbolic
@@ -198,6 +198,9 @@ class WeightsMixin:
             )
         losses_were_added[0] = True
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
+            if isinstance(loss, fx.Proxy):
+                loss.tracer.losses.append(loss)  # type: ignore[attr-defined]
+                continue
             self._losses.append(torch.as_tensor(loss) if isinstance(loss, (int, float)) else loss)
 
     def _clear_losses(self) -> None:

@@ -10,15 +10,20 @@ from torch.utils import _pytree as pytree
 from kerastorch.graph import KerasTensor, map_tensors, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.core import Input, InputLayer
+from kerastorch.layers.lambda_layer import Lambda
 from kerastorch.models.functional import Functional
 from kerastorch.models.model import Model
 from kerastorch.models.sequential import Sequential
+from kerastorch.registry import custom_object_scope
 
 __all__ = ["clone_model"]
 
 
 def _same_config(layer: Layer) -> Layer:
-    return type(layer).from_config(layer.get_config())
+    # The function of a Lambda that came from a file may stand in its config as code, which is not taken.
+    functions = {x.name: x.function for x in layer._flatten_layers() if isinstance(x, Lambda)}
+    with custom_object_scope(functions):
+        return type(layer).from_config(layer.get_config())
 
 
 def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
@@ -80,5 +85,8 @@ def _clone_functional(model: Functional, input_tensors: Any, copy_layer: Callabl
         args, kwargs = map_tensors(lambda x: values[id(x)], (node.args, node.kwargs))
         outputs = copies[node.layer](*args, **kwargs)
         values.update({id(a): b for a, b in zip(tensors_in(node.outputs), tensors_in(outputs), strict=True)})
-    ends = [map_tensors(lambda x: values[id(x)], structure) for structure in (model.input, model.output)]
-    return Functional(*ends, name=model.name)
+    inputs, outputs, endpoints = map_tensors(lambda x: values[id(x)], [model.input, model.output, model._endpoints])
+    made = Functional(inputs, outputs, name=model.name)
+    if endpoints:
+        made._end_at(endpoints)
+    return made

@@ -12,15 +12,28 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.arrays import tensor_of
 from kerastorch.config import torch_dtype
-from kerastorch.graph import KerasTensor, Node, by_key, map_tensors, nodes_before, snake_case, sort_graph, tensors_in
+from kerastorch.graph import (
+    KerasTensor,
+    Node,
+    by_key,
+    extended,
+    is_symbolic,
+    map_tensors,
+    nodes_before,
+    snake_case,
+    sort_graph,
+    tensors_in,
+)
 from kerastorch.layers.base import Layer, structure_version
 from kerastorch.layers.core import Input, InputLayer
 from kerastorch.layers.dtypes import placement_version
+from kerastorch.layers.endpoints import AddLoss, AddMetric
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.layers.phase import phase
 from kerastorch.layers.structures import leaves_by_key, on_device, parts_like
 from kerastorch.layers.symbolic import infer_outputs
 from kerastorch.lowering import lower
+from kerastorch.models.calls import as_calls, from_calls
 from kerastorch.models.graph_config import graph_config, graph_from_config
 from kerastorch.models.model import Model
 from kerastorch.ops.values import anchored, as_tensor, describe, mark_sizes
@@ -63,12 +76,35 @@ class Functional(Model):
             inputs, outputs = _begin_at(inputs, outputs, replaced)
         self._structure_in, self._structure_out = inputs, outputs
         self._graph = sort_graph(tensors_in(inputs), tensors_in(outputs))
+        self._endpoints: list[KerasTensor] = []
         self._run: Callable[..., Any] | None = None
         self._run_version, self._placed, self._plain_is_cpu = -1, -1, True
         self._modules.clear()
         for layer in self._graph.layers:
             self.add_module(self._module_key(layer), layer)
         self.built = True
+
+    def add_loss(self, losses: Any) -> None:
+        """As any layer's; a KerasTensor that follows from the model's inputs is computed in each call of the model."""
+        if not is_symbolic(losses):
+            super().add_loss(losses)
+            return
+        self._end_at([AddLoss(dtype=x.dtype)(x) for x in tensors_in(losses)])
+
+    def add_metric(self, value: KerasTensor, name: str | None = None, aggregation: str | None = None) -> None:
+        """Draws a value that tf.keras shows while it trains, for its files. TypeError for what is no KerasTensor."""
+        if not isinstance(value, KerasTensor):
+            raise TypeError(f"add_metric of '{self.name}': expected a KerasTensor, got {type(value).__name__}.")
+        self._end_at([AddMetric(aggregation, name, dtype=value.dtype)(value)])
+
+    def _end_at(self, tensors: list[KerasTensor]) -> None:
+        """Has tensors computed that are no outputs: losses."""
+        self._graph = extended(self._graph, tensors)
+        self._endpoints.extend(tensors)
+        for layer in self._graph.layers:
+            if all(layer is not own for own in self._modules.values()):
+                self.add_module(self._module_key(layer), layer)
+        structure_version[0] += 1
 
     # Calling
 
@@ -390,9 +426,11 @@ class Functional(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A model with the given architecture and new weights."""
-        inputs, outputs = graph_from_config(config, custom_objects)
+        inputs, outputs, endpoints = graph_from_config(config, custom_objects)
         made_as = {"name": config.get("name"), "trainable": config.get("trainable", True)}
         model = cls(inputs=inputs, outputs=outputs, **made_as)
+        if endpoints:
+            model._end_at(endpoints)
         # Files of Keras 0.3 number weights in this order.
         model._order_in_config = tuple(layer.get("name") for layer in config["layers"])
         return model
@@ -400,36 +438,19 @@ class Functional(Model):
     # Copies
 
     def __getstate__(self) -> dict[str, Any]:
-        # The graph's links run deeper than Python's recursion limit, so it is written as a flat list of calls.
         state = super().__getstate__()
-        for key in ("_structure_in", "_structure_out", "_graph", "_run", "_lowered", "_constructed_with"):
+        for key in ("_structure_in", "_structure_out", "_endpoints", "_graph", "_run", "_lowered", "_constructed_with"):
             state.pop(key, None)
-        ids: dict[int, int] = {}
-        calls = []
-        for node in self._graph.nodes:
-            args, kwargs = map_tensors(lambda x: _Reference(ids[id(x)]), (node.args, node.kwargs))
-            for x in tensors_in(node.outputs):
-                ids[id(x)] = len(ids)
-            outputs = map_tensors(_Symbol, node.outputs)
-            calls.append((node.layer, args, kwargs, outputs))
-        refer = [map_tensors(lambda x: _Reference(ids[id(x)]), s) for s in (self._structure_in, self._structure_out)]
-        return {**state, "_calls": calls, "_ends": refer, "_run_version": -1}
+        calls, ends = as_calls(self._graph.nodes, [self._structure_in, self._structure_out, self._endpoints])
+        return {**state, "_calls": calls, "_ends": ends, "_run_version": -1}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         calls, ends = state.pop("_calls"), state.pop("_ends")
         super().__setstate__(state)
-        symbols: list[KerasTensor] = []
-
-        def resolve(structure: Any) -> Any:
-            return pytree.tree_map(lambda x: symbols[x.index] if isinstance(x, _Reference) else x, structure)
-
-        for layer, args, kwargs, outputs in calls:
-            outputs = pytree.tree_map(lambda x: x.symbol() if isinstance(x, _Symbol) else x, outputs)
-            Node(layer, resolve(args), resolve(kwargs), outputs)
-            symbols.extend(tensors_in(outputs))
-        self._structure_in, self._structure_out = resolve(ends[0]), resolve(ends[1])
-        self._graph = sort_graph(tensors_in(self._structure_in), tensors_in(self._structure_out))
+        self._structure_in, self._structure_out, self._endpoints = from_calls(calls, ends)
+        graph = sort_graph(tensors_in(self._structure_in), tensors_in(self._structure_out))
+        self._graph = extended(graph, self._endpoints)
         self._run = None
 
 
@@ -449,26 +470,6 @@ def _begin_at(inputs: Any, outputs: Any, inner: dict[int, KerasTensor]) -> tuple
         Node(node.layer, args, kwargs, copied)
         values.update({id(a): b for a, b in zip(tensors_in(node.outputs), tensors_in(copied), strict=True)})
     return tuple(map_tensors(lambda x: values.get(id(x), x), structure) for structure in (inputs, outputs))  # type: ignore[return-value]
-
-
-class _Reference:
-    """Stands for a KerasTensor in a copied or pickled model: its number."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-
-class _Symbol:
-    """A KerasTensor without its links."""
-
-    def __init__(self, x: KerasTensor) -> None:
-        self.shape, self.dtype, self.name, self.numbers = x.shape, x.dtype, x.name, x.numbers
-
-    def symbol(self) -> KerasTensor:
-        """The KerasTensor, its links still to be made."""
-        made = KerasTensor(self.shape, self.dtype, self.name)
-        made.numbers = self.numbers
-        return made
 
 
 def _described(symbol: KerasTensor, value: Any) -> Any:

@@ -16,6 +16,7 @@ from kerastorch.config import standardize_dtype, torch_dtype
 from kerastorch.graph import KerasTensor, Node, map_tensors, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.core import InputLayer
+from kerastorch.layers.endpoints import AddLoss, AddMetric
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.ops.values import Array
 from kerastorch.registry import DESCRIPTION, custom_object_scope, deserialize, serialize
@@ -173,8 +174,11 @@ def _value(x: Any) -> Any:
     return serialize(x)
 
 
-def graph_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
-    """The inputs and outputs of the graph that a config describes; layers are made and called.
+def graph_from_config(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> tuple[Any, Any, list[KerasTensor]]:
+    """The inputs and outputs of the graph that a config describes, and the tensors at which its losses and metrics end;
+    layers are made and called.
 
     Raises ValueError for a config that refers to what it does not hold.
     """
@@ -189,7 +193,9 @@ def graph_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
         (name, 0): layer.inbound_nodes[0].outputs for name, layer in layers.items() if isinstance(layer, InputLayer)
     }
     ends = [config["input_layers"], config["output_layers"]]
-    _call_layers(layers, calls, made, {key for part in (ends, *(node for _, node in calls)) for key in _needs(part)})
+    used = {key for part in (ends, *(node for _, node in calls)) for key in _needs(part)}
+    beside = [(name, 0) for name, layer in layers.items() if isinstance(layer, (AddLoss, AddMetric))]
+    _call_layers(layers, calls, made, used | set(beside))
 
     def resolve(ends: Any) -> Any:
         if _is_reference(ends):
@@ -199,7 +205,8 @@ def graph_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
         found = [resolve(x) for x in ends]
         return found[0] if len(found) == 1 else found
 
-    return resolve(config["input_layers"]), resolve(config["output_layers"])
+    endpoints = [x for key in beside if key in made for x in tensors_in(made[key])]
+    return resolve(config["input_layers"]), resolve(config["output_layers"]), endpoints
 
 
 def _call_numbers(calls: list[tuple[str, Any]], used: set[tuple[str, int]]) -> dict[str, Iterator[int]]:

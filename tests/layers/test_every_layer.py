@@ -336,6 +336,7 @@ ELSEWHERE = {
         ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer", "KerasOp"),
         "a function, its arguments in the node: tests/layers/test_operators.py, tests/ops",
     ),
+    **dict.fromkeys(("AddLoss", "AddMetric"), "where a drawn model's losses end: tests/models/test_endpoints.py"),
     "Lambda": "its function is not in its config: tests/layers/test_core.py",
     "TorchModuleWrapper": "has no config: tests/layers/test_core.py",
 }  # fmt: skip

@@ -41,7 +41,10 @@ _AUGMENTING = (
     "Resizing", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization",
 )  # fmt: skip
 _FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
-_RENAMED = {"Container": "Model", "Network": "Model", "UnifiedLSTM": "LSTM", "UnifiedGRU": "GRU"}
+_RENAMED = {
+    "Container": "Model", "Network": "Model", "UnifiedLSTM": "LSTM", "UnifiedGRU": "GRU",
+    **{f"{name}V{n}": name for name in ("LSTM", "GRU", "LSTMCell", "GRUCell") for n in (1, 2)},
+}  # fmt: skip
 """Classes of Keras 2.0 to 2.2, and of the first tf.keras 2, by their later names."""
 _FIRST = ("inputs", "query", "sequences")
 """What layers of Keras's call their first argument, which may be given by name."""

@@ -13,7 +13,7 @@ from kerastorch.graph import KerasTensor
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.function import FunctionLayer
 from kerastorch.ops.sizes import function_of_numbers
-from kerastorch.ops.table import parameters
+from kerastorch.ops.table import parameters, required_parameters
 from kerastorch.ops.tensorflow import find_function, raw_function, with_own_names
 from kerastorch.ops.tensorflow.node_def import NodeDef
 from kerastorch.ops.values import has_tensors
@@ -80,6 +80,7 @@ class TFOpLambda(FunctionLayer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """KerasTensors of the shape and dtype that the call would return, found by running it on fake tensors."""
+        self._check_whole(args, with_own_names(self._implementation, kwargs) if self._implementation else kwargs)
         try:
             return super().compute_output_spec(*args, **kwargs)
         except ValueError:
@@ -97,6 +98,15 @@ class TFOpLambda(FunctionLayer):
         kwargs = with_own_names(self._implementation, kwargs)
         on_numbers = function_of_numbers(self.function.removeprefix("compat.v1."), args, kwargs)
         return (on_numbers or self._implementation)(*args, **kwargs)
+
+    def _check_whole(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        """ValueError where tf.keras has not written all arguments: of those given by position it keeps the first alone."""
+        names = required_parameters(self._implementation) if self._given is None else ()
+        if len(args) + sum(name in kwargs for name in names[len(args) :]) < len(names):
+            raise ValueError(
+                f"Layer '{self.name}': the file lacks arguments of tf.{self.function}{names}; tf.keras lost them, and cannot "
+                f"read the file either. Pass the function of what is there: custom_objects={{{self.name!r}: lambda x: ...}}."
+            )
 
     def get_config(self) -> dict[str, Any]:
         """name, trainable, dtype, and the function's name."""

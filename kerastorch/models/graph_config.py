@@ -308,6 +308,11 @@ def _call(layer: Layer, node: Any, made: dict) -> Any:
 
     first = argument(node)
     as_given = isinstance(layer, FunctionLayer) and layer.node_form == "tf"
+    if as_given and not tensors_in((first, [_keyword(value, made) for value in kwargs.values()])):
+        raise ValueError(
+            f"The config does not say on which tensors '{layer.name}' was called, as in tf.einsum('ij,jk', a, b): tf.keras lost "
+            "them, and cannot read the file either. Draw the model in code, and load_weights from the file."
+        )
     if not as_given and isinstance(node, (list, tuple)) and len(node) == 1 and _is_reference(node[0]):
         first = first[0]
     if "kerastorch_call" in kwargs:
@@ -315,7 +320,15 @@ def _call(layer: Layer, node: Any, made: dict) -> Any:
         return layer(*args, **keywords)
     more = [_keyword(value, made) for value in kwargs.pop("kerastorch_arguments", ())]
     named = {key: _keyword(value, made) for key, value in kwargs.items()}
+    if not isinstance(layer, FunctionLayer):  # a constant such as an attention_mask
+        named = {key: np.asarray(x) if _is_array(x) else x for key, x in named.items()}
     return layer(first, *more, **named)
+
+
+def _is_array(x: Any) -> bool:
+    """Whether this is what JSON has for an array of two axes or more."""
+    rows = isinstance(x, list) and x and all(isinstance(row, list) and row for row in x)
+    return bool(rows) and all(isinstance(y, (bool, int, float)) for y in pytree.tree_leaves(x))
 
 
 def _keyword(x: Any, made: dict) -> Any:

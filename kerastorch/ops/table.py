@@ -9,7 +9,7 @@ from typing import Any
 
 from kerastorch.ops.values import as_tensor
 
-__all__ = ["Table", "parameters", "unary"]
+__all__ = ["Table", "parameters", "required_parameters", "unary"]
 
 Function = Callable[..., Any]
 
@@ -39,6 +39,16 @@ def unary(function: Function, parameter: str = "x") -> Function:
     computed.__name__ = getattr(function, "__name__", "function")
     computed.__signature__ = inspect.Signature([inspect.Parameter(parameter, inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
     return computed
+
+
+@functools.cache
+def required_parameters(function: Function) -> tuple[str, ...]:
+    """The names of those without which a function cannot be called, of those that may be given by position."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except ValueError:
+        return ()
+    return tuple(p.name for p in found if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty)
 
 
 @functools.cache

@@ -453,3 +453,47 @@ def test_operations_that_torch_differentiates_otherwise(operation, args, want, g
     if gradient is not None:
         result.sum().backward()
         np.testing.assert_allclose(x.grad.numpy(), gradient)
+
+
+def _config(layers, output):
+    """tf.keras's of a model of one input, in the form of its h5 files; layers: class, config, node."""
+    first = {
+        "class_name": "InputLayer",
+        "name": "x",
+        "inbound_nodes": [],
+        "config": {"name": "x", "batch_input_shape": [None, 5, 4], "dtype": "float32"},
+    }
+    others = [
+        {"class_name": cls, "name": config["name"], "config": config, "inbound_nodes": [node]}
+        for cls, config, node in layers
+    ]
+    ends = {"input_layers": [["x", 0, 0]], "output_layers": [[output, 0, 0]]}
+    return {
+        "class_name": "Functional",
+        "config": {"name": "m", "layers": [first, *others], **ends},
+        "keras_version": "2.15.0",
+    }
+
+
+def test_arguments_that_tf_keras_lost():
+    # `x == 0`, of which it keeps x alone
+    config = _config([("TFOpLambda", {"name": "eq", "function": "__operators__.eq"}, ["x", 0, 0, {}])], "eq")
+    with pytest.raises(ValueError, match="tf.keras lost them.*custom_objects={'eq': lambda x"):
+        keras.models.model_from_config(config)
+    model = keras.models.model_from_config(config, custom_objects={"eq": lambda x: x == 0})
+    assert model(np.zeros((1, 5, 4), "float32")).all()
+    # `tf.einsum("bij,bkj->bik", x, x)`, of which it keeps the equation
+    node = ["_CONSTANT_VALUE", -1, "bij,bkj->bik", {}]
+    config = _config([("TFOpLambda", {"name": "einsum", "function": "einsum"}, node)], "einsum")
+    with pytest.raises(ValueError, match="on which tensors 'einsum' was called"):
+        keras.models.model_from_config(config)
+
+
+def test_a_mask_that_stands_in_the_file_as_a_list():
+    keep = np.tril(np.ones((5, 5), bool))
+    attention = {"name": "a", "num_heads": 2, "key_dim": 3}
+    node = [["x", 0, 0, {"value": ["x", 0, 0], "attention_mask": keep.tolist()}]]
+    model = keras.models.model_from_config(_config([("MultiHeadAttention", attention, node)], "a"))
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    layer = model.get_layer("a")
+    torch.testing.assert_close(model(x), layer(torch.tensor(x), torch.tensor(x), attention_mask=torch.tensor(keep)))

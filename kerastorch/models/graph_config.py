@@ -294,6 +294,9 @@ def _tensor(reference: Any, made: dict) -> KerasTensor:
 def _call(layer: Layer, node: Any, made: dict) -> Any:
     kwargs: dict[str, Any] = {}
 
+    def constant(x: Any) -> Any:
+        return np.asarray(x.values, x.dtype) if isinstance(x, Array) and not isinstance(layer, FunctionLayer) else x
+
     def argument(x: Any) -> Any:
         if _is_reference(x):
             if len(x) > 3 and isinstance(x[3], Mapping):
@@ -303,8 +306,8 @@ def _call(layer: Layer, node: Any, made: dict) -> Any:
             value = _plain(x[2])
             return value if isinstance(layer, FunctionLayer) or not isinstance(value, list) else np.asarray(value)
         if isinstance(x, Mapping):
-            return {key: argument(value) for key, value in x.items()}
-        return [argument(value) for value in x]
+            return constant(_plain(x)) if "class_name" in x else {key: argument(value) for key, value in x.items()}
+        return [argument(value) for value in x] if isinstance(x, (list, tuple)) else x
 
     first = argument(node)
     as_given = isinstance(layer, FunctionLayer) and layer.node_form == "tf"
@@ -321,7 +324,7 @@ def _call(layer: Layer, node: Any, made: dict) -> Any:
     more = [_keyword(value, made) for value in kwargs.pop("kerastorch_arguments", ())]
     named = {key: _keyword(value, made) for key, value in kwargs.items()}
     if not isinstance(layer, FunctionLayer):  # a constant such as an attention_mask
-        named = {key: np.asarray(x) if _is_array(x) else x for key, x in named.items()}
+        named = {key: pytree.tree_map(constant, np.asarray(x) if _is_array(x) else x) for key, x in named.items()}
     return layer(first, *more, **named)
 
 

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.arrays import tensor_of
 from kerastorch.config import get_device, torch_dtype
-from kerastorch.graph import KerasTensor, name_scope, tensors_in
+from kerastorch.graph import KerasTensor, is_symbolic, name_scope, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.recurrent.cells import (
@@ -100,7 +100,8 @@ class RNN(Layer):
         if not isinstance(inputs, list):
             return super().__call__(inputs, **kwargs)
         # The states and constants count as inputs, for this call.
-        self._more_inputs = len(pytree.tree_leaves(inputs[1:]))
+        more = inputs[1:]  # where the layer is drawn, those that are no constants
+        self._more_inputs = len(tensors_in(more) if is_symbolic(inputs) else pytree.tree_leaves(more))
         if self.input_spec is not None:
             self.input_spec = [*self.input_spec, *[None] * self._more_inputs]
         try:

@@ -151,7 +151,9 @@ def _mapping(config: Mapping[str, Any], origin: Origin) -> Any:
             result["config"]["output_layers"] = _counted_from_zero(result["config"])
         result["config"] = arguments(name, result["config"], origin)
     if "inbound_nodes" in config:
-        result["inbound_nodes"] = [_node(canonical(node, origin), name) for node in config["inbound_nodes"]]
+        result["inbound_nodes"] = [
+            _node(canonical(_with_arrays(node), origin), name) for node in config["inbound_nodes"]
+        ]
     return result
 
 
@@ -178,6 +180,21 @@ def _counted_from_zero(config: dict[str, Any]) -> Any:
         return [counted(y) for y in x]
 
     return counted(config["output_layers"])
+
+
+def _with_arrays(x: Any) -> Any:
+    """A call in which arrays and tensors that it was given as constants are arrays of the canonical form."""
+    if isinstance(x, Mapping):
+        inner = x.get("config")
+        if x.get("class_name") in ("__tensor__", "__numpy__") and isinstance(inner, Mapping):
+            value, dtype = inner["value"], inner.get("dtype")
+            return (
+                {"class_name": "array", "config": {"value": value, "dtype": dtype}}
+                if isinstance(value, list)
+                else value
+            )
+        return {key: _with_arrays(value) for key, value in x.items()}
+    return [_with_arrays(y) for y in x] if isinstance(x, (list, tuple)) else x
 
 
 def _node(node: Any, name: str) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
 from kerastorch.saving.dialects.arguments import HARD_SIGMOID
@@ -216,6 +218,13 @@ def _tensor(reference: Any, drawn: set[str]) -> dict[str, Any]:
     return {"class_name": "__keras_tensor__", "config": history}
 
 
+def _array(x: Any) -> Any:
+    """A constant that a layer was called on; a list, where it was an array, as one."""
+    if not isinstance(x, list):
+        return _value(x)
+    return {"class_name": "__numpy__", "config": {"value": x, "dtype": str(np.asarray(x).dtype).replace("64", "32")}}
+
+
 def _single(ends: Any) -> Any:
     """One tensor stands by itself in Keras 3's form."""
     return ends[0] if isinstance(ends, (list, tuple)) and len(ends) == 1 else ends
@@ -235,7 +244,7 @@ def _node(node: Any, class_name: str, names: set[str], drawn: set[str]) -> dict[
             return _tensor(x, drawn)
         if isinstance(x, (list, tuple)) and len(x) > 2 and x[0] == "_CONSTANT_VALUE":
             kwargs.update(x[3] if len(x) > 3 else {})
-            return _value(x[2])
+            return _array(x[2])
         if isinstance(x, Mapping):
             return {key: tensors(y) for key, y in x.items()}
         return [tensors(y) for y in x] if isinstance(x, (list, tuple)) else x

@@ -24,6 +24,7 @@ from kerastorch.saving.dialects.keras3 import calls_by_keyword, names_lambdas_fu
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.remarks import remarks
+from kerastorch.saving.masks import check_masks
 from kerastorch.saving.matching import (
     StoredLayer,
     assign_all,
@@ -60,9 +61,11 @@ _ATTRIBUTE_LIMIT = 64512
 
 
 def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str | None = None) -> None:
-    """Writes architecture and weights to one h5 file, atomically."""
+    """Writes architecture and weights to one h5 file, atomically. Raises ValueError for masks that the Keras whose form it
+    gets would treat otherwise."""
     described = plain(serialize(model))
     as_keras3 = _is_keras3s(model, described) if dialect is None else dialect == "keras3"
+    check_masks(model, generation=3 if as_keras3 else 2)
     version = KERAS3_VERSION if as_keras3 else KERAS_VERSION
     config = json.dumps(written(described) if as_keras3 else portable(described))
     with _written_to(filepath) as file:

@@ -32,7 +32,6 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     **{name: {"seed": None} for name in ("GaussianNoise", "GaussianDropout", "AlphaDropout")},
     "Resizing": {"crop_to_aspect_ratio": False},
     "CategoryEncoding": {"sparse": False},
-    "Normalization": {"invert": False},
     "MultiHeadAttention": {"keras3_masking": True, "softmax_robust_masking": False},
     "Discretization": {"trainable": True},
     "Pipeline": {"trainable": True, "dtype": "float32"},
@@ -40,6 +39,7 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     # Keras 3 takes any text that is also a function's name for that function.
     "Attention": {"score_mode": "dot"},
     **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT)},
+    "Normalization": {"invert": False, "keras3_masking": True},
     "TimeDistributed": {"keras3_masking": True, "by_step": True},
     **{name: {"counts_idf": False} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
 }

@@ -1,0 +1,121 @@
+"""Whether a model's numbers stay what they are where its file is read: tf.keras and Keras 3 do not treat masks alike.
+
+Neither form of a config has words for the other's masks, so layers know both (`keras3_masking`), and a file in one Keras's
+form brings that Keras's back. The graph that the model lowers to tells whether that matters: there a mask that nobody
+uses is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from kerastorch.lowering import Traced, trace
+
+__all__ = ["check_masks"]
+
+_ANY_INPUT = "its output has the masks of whichever inputs have one in tf.keras, and one only where all have in Keras 3"
+_LEFT_OUT = f"what is masked takes part in tf.keras, and is left out in Keras 3; {_ANY_INPUT}"
+_ENDS = "its input's mask ends there in tf.keras, and goes on in Keras 3"
+_DIFFERENCES = {
+    **dict.fromkeys(("Add", "Average", "Subtract"), _ANY_INPUT),
+    **dict.fromkeys(("Maximum", "Minimum", "Multiply"), _LEFT_OUT),
+    "Concatenate": "a step of its output counts where it does in all inputs in tf.keras, and where in any in Keras 3",
+    **dict.fromkeys(("Identity", "Normalization", "Rescaling"), _ENDS),
+    "GroupNormalization": "its mean and variance are of the steps that count in tf.keras, and of all in Keras 3",
+    "Softmax": "where all is masked it gives shares in tf.keras, and 0 in Keras 3",
+    "TimeDistributed": "the mask that the layer in it makes goes on in tf.keras, and its input's in Keras 3",
+    "RNN": "given its first states, it heeds its input's mask in tf.keras, and none in Keras 3",
+    "Bidirectional": "given its first states, it heeds its input's mask in tf.keras, and none in Keras 3",
+}
+"""By class, subclasses included: what becomes of masks in the layers that have `keras3_masking`."""
+_AT_TIMES = ("Softmax",)
+"""Classes that differ for some inputs only."""
+
+
+def check_masks(model: Any, generation: int) -> None:
+    """Raises ValueError, naming the layers, where a drawn model would compute something else with the masks that its file, in
+    the form of that generation of Keras (2 or 3), brings back; warns where it would for some inputs only."""
+    if "_graph" not in model.__dict__:
+        return
+    inside = model._flatten_layers()
+    as_there = generation == 3
+    known = [layer for layer in inside if _class_among(layer, _DIFFERENCES)]
+    layers = [layer for layer in known if layer.keras3_masking is not as_there]
+    if not layers or not any(map(_makes_masks, inside)):
+        return
+    own = _computation(model)
+    if _computation_with(layers, model) == own:
+        return
+    halves = {id(half) for x in layers if hasattr(x, "forward_layer") for half in (x.forward_layer, x.backward_layer)}
+    layers = [layer for layer in layers if id(layer) not in halves]
+    layers = [layer for layer in layers if _computation_with(layer._flatten_layers(), model) != own] or layers
+    _tell(model, layers, as_there)
+
+
+def _makes_masks(layer: Any) -> bool:
+    """Whether a mask begins at a layer: at one that makes them, at a user's own, or at one that is called with one."""
+    made = getattr(layer, "mask_zero", False) or _class_among(layer, ("Masking",))
+    own = not type(layer).compute_mask.__module__.startswith("kerastorch.")
+    return bool(made or own or any(node.kwargs.get("mask") is not None for node in layer.inbound_nodes))
+
+
+def _tell(model: Any, layers: list[Any], in_keras3: bool) -> None:
+    kinds = [str(_class_among(layer, _DIFFERENCES)) for layer in layers]
+    told = [f"  {type(x).__name__} '{x.name}': {_DIFFERENCES[kind]}." for x, kind in zip(layers, kinds, strict=True)]
+    there, other, made = "Keras 3", "as h5 in tf.keras's form (dialect='keras2')", "with keras3_masking=True"
+    if not in_keras3:
+        there, other, made = "tf.keras", "in Keras 3's form (as .keras, or dialect='keras3')", "without keras3_masking"
+    at_times = all(kind in _AT_TIMES for kind in kinds)
+    text = "\n".join(
+        (
+            f"Model '{model.name}' would compute other numbers {'for some inputs ' if at_times else ''}when it is read from a "
+            f"file in the form of {there}, which treats masks in another way:",
+            *told,
+            f"Save it {other} to keep the numbers; or make these layers {made}, to have those of {there} here as well.",
+        )
+    )
+    if not at_times:
+        raise ValueError(text)
+    warnings.warn(text, stacklevel=6)
+
+
+def _class_among(layer: Any, names: Any) -> str | None:
+    return next((cls.__name__ for cls in type(layer).__mro__ if cls.__name__ in names), None)
+
+
+def _computation(model: Any) -> list[Any]:
+    """What the model's outputs are computed by."""
+    traced = trace(model, with_extras=False)
+    return [_described(node, traced) for node in traced.graph.nodes]
+
+
+def _computation_with(layers: list[Any], model: Any) -> list[Any]:
+    """What they are computed by where the layers treat masks as the other Keras does."""
+    with _turned(layers):
+        return _computation(model)
+
+
+@contextlib.contextmanager
+def _turned(layers: list[Any]) -> Iterator[None]:
+    turned = [layer for layer in layers if hasattr(layer, "keras3_masking")]
+    for layer in turned:
+        layer.keras3_masking = not layer.keras3_masking
+    try:
+        yield
+    finally:
+        for layer in turned:
+            layer.keras3_masking = not layer.keras3_masking
+
+
+def _described(node: fx.Node, traced: Traced) -> Any:
+    arguments = pytree.tree_map(lambda x: x.name if isinstance(x, fx.Node) else repr(x), (node.args, node.kwargs))
+    module = traced.modules.get(str(node.target)) if node.op == "call_module" else None
+    # A layer that is not looked through sees to its mask by itself.
+    treats = node.kwargs.get("mask") is not None and getattr(module, "keras3_masking", None)
+    return node.op, str(node.target), node.name, arguments, repr(module), treats

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from torch import fx
-from torch.utils import _pytree as pytree
+from torch.fx.node import map_arg
 
-from kerastorch.lowering import Traced, trace
+from kerastorch.lowering.trace import trace
 
 __all__ = ["check_masks"]
 
@@ -38,23 +37,25 @@ _AT_TIMES = ("Softmax",)
 """Classes that differ for some inputs only."""
 
 
-def check_masks(model: Any, generation: int) -> None:
+def check_masks(model: Any, generation: int, given: Collection[str]) -> None:
     """Raises ValueError, naming the layers, where a drawn model would compute something else with the masks that its file, in
-    the form of that generation of Keras (2 or 3), brings back; warns where it would for some inputs only."""
+    the form of that generation of Keras (2 or 3), brings back; warns where it would for some inputs only.
+
+    given: names of layers whose masks the file gives as tensors.
+    """
     if "_graph" not in model.__dict__:
         return
     inside = model._flatten_layers()
     as_there = generation == 3
     known = [layer for layer in inside if _class_among(layer, _DIFFERENCES)]
-    layers = [layer for layer in known if layer.keras3_masking is not as_there]
+    halves = {id(half) for x in known if hasattr(x, "forward_layer") for half in (x.forward_layer, x.backward_layer)}
+    layers = [x for x in known if x.keras3_masking is not as_there and x.name not in given and id(x) not in halves]
     if not layers or not any(map(_makes_masks, inside)):
         return
     own = _computation(model)
     if _computation_with(layers, model) == own:
         return
-    halves = {id(half) for x in layers if hasattr(x, "forward_layer") for half in (x.forward_layer, x.backward_layer)}
-    layers = [layer for layer in layers if id(layer) not in halves]
-    layers = [layer for layer in layers if _computation_with(layer._flatten_layers(), model) != own] or layers
+    layers = [layer for layer in layers if _computation_with([layer], model) != own] or layers
     _tell(model, layers, as_there)
 
 
@@ -90,9 +91,18 @@ def _class_among(layer: Any, names: Any) -> str | None:
 
 
 def _computation(model: Any) -> list[Any]:
-    """What the model's outputs are computed by."""
+    """What the model's outputs are computed by: the nodes by their places, as others may have been there that nobody used."""
     traced = trace(model, with_extras=False)
-    return [_described(node, traced) for node in traced.graph.nodes]
+    lasting = set(model.modules())
+    places = {node: f"%{i}" for i, node in enumerate(traced.graph.nodes)}
+    computation = []
+    for node in places:
+        module = traced.modules.get(str(node.target)) if node.op == "call_module" else None
+        called = str(node.target) if module is None or module in lasting else repr(module)
+        # A layer that is not looked through sees to its mask by itself.
+        treats = node.kwargs.get("mask") is not None and getattr(module, "keras3_masking", None)
+        computation.append((node.op, called, repr(map_arg((node.args, node.kwargs), places.__getitem__)), treats))
+    return computation
 
 
 def _computation_with(layers: list[Any], model: Any) -> list[Any]:
@@ -103,7 +113,8 @@ def _computation_with(layers: list[Any], model: Any) -> list[Any]:
 
 @contextlib.contextmanager
 def _turned(layers: list[Any]) -> Iterator[None]:
-    turned = [layer for layer in layers if hasattr(layer, "keras3_masking")]
+    halves = [half for x in layers if hasattr(x, "forward_layer") for half in (x.forward_layer, x.backward_layer)]
+    turned = [*layers, *(half for half in halves if hasattr(half, "keras3_masking"))]
     for layer in turned:
         layer.keras3_masking = not layer.keras3_masking
     try:
@@ -111,11 +122,3 @@ def _turned(layers: list[Any]) -> Iterator[None]:
     finally:
         for layer in turned:
             layer.keras3_masking = not layer.keras3_masking
-
-
-def _described(node: fx.Node, traced: Traced) -> Any:
-    arguments = pytree.tree_map(lambda x: x.name if isinstance(x, fx.Node) else repr(x), (node.args, node.kwargs))
-    module = traced.modules.get(str(node.target)) if node.op == "call_module" else None
-    # A layer that is not looked through sees to its mask by itself.
-    treats = node.kwargs.get("mask") is not None and getattr(module, "keras3_masking", None)
-    return node.op, str(node.target), node.name, arguments, repr(module), treats

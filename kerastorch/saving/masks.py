@@ -61,7 +61,7 @@ def check_masks(model: Any, generation: int, given: Collection[str]) -> None:
 
 def _makes_masks(layer: Any) -> bool:
     """Whether a mask begins at a layer: at one that makes them, at a user's own, or at one that is called with one."""
-    made = getattr(layer, "mask_zero", False) or _class_among(layer, ("Masking",))
+    made = getattr(layer, "mask_zero", False) or _class_among(layer, ("Lambda", "Masking"))
     own = not type(layer).compute_mask.__module__.startswith("kerastorch.")
     return bool(made or own or any(node.kwargs.get("mask") is not None for node in layer.inbound_nodes))
 
@@ -99,8 +99,9 @@ def _computation(model: Any) -> list[Any]:
     for node in places:
         module = traced.modules.get(str(node.target)) if node.op == "call_module" else None
         called = str(node.target) if module is None or module in lasting else repr(module)
-        # A layer that is not looked through sees to its mask by itself.
-        treats = node.kwargs.get("mask") is not None and getattr(module, "keras3_masking", None)
+        # A layer that is not looked through sees to its mask by itself; of a TimeDistributed it is another that goes on.
+        sees = node.kwargs.get("mask") is not None and not _class_among(module, ("TimeDistributed",))
+        treats = getattr(module, "keras3_masking", None) if sees else None
         computation.append((node.op, called, repr(map_arg((node.args, node.kwargs), places.__getitem__)), treats))
     return computation
 

@@ -6,6 +6,7 @@ import json
 import warnings
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -133,6 +134,14 @@ def test_all_layers_that_differ_are_named_and_none_is_left_changed(as_keras3):
     assert not any(getattr(layer, "keras3_masking", False) for layer in model._flatten_layers())
 
 
+def test_steps_in_their_turn_heed_one_mask(tmp_path):
+    model = drawn(
+        lambda x, y: layers.TimeDistributed(layers.BatchNormalization(), keras3_masking=True, by_step=True)(x)
+    )
+    model.save(tmp_path / "tf.h5", dialect="keras2")
+    same(model, load_model(tmp_path / "tf.h5", device="cpu"))
+
+
 def test_layers_in_mixed_precision_are_asked_too(as_keras3):
     model = drawn(lambda x, y: layers.GroupNormalization(2, dtype="mixed_bfloat16")(x))
     with pytest.raises(ValueError, match="GroupNormalization"):
@@ -155,7 +164,7 @@ RECURRENT = {
 
 
 @pytest.mark.parametrize("decoder", RECURRENT.values(), ids=RECURRENT)
-def test_decoders_are_given_their_masks(decoder, as_keras3):
+def test_decoders_are_given_their_masks(decoder, as_keras3, tmp_path):
     def middle(x, y):
         sequences = layers.LSTM(4, return_sequences=True)(layers.Dropout(0.5)(layers.Dense(4)(x)))
         return decoder(sequences, both(x, y))
@@ -166,6 +175,11 @@ def test_decoders_are_given_their_masks(decoder, as_keras3):
         again = as_keras3(model)
     same(model, again)
     same(model, as_keras3(again))
+    again.save(tmp_path / "tf.h5", dialect="keras2")
+    with h5py.File(tmp_path / "tf.h5") as file:
+        classes = [layer["class_name"] for layer in json.loads(file.attrs["model_config"])["config"]["layers"]]
+    assert classes.count("TFOpLambda") == 2 and "KerasOp" not in classes
+    same(model, load_model(tmp_path / "tf.h5", device="cpu"))
 
 
 def test_masks_of_words_are_given_by_one_operation(tmp_path):

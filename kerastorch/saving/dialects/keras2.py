@@ -15,6 +15,7 @@ from typing import Any
 
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
+from kerastorch.saving.dialects.tf_functions import as_function
 
 __all__ = ["drawn_within", "is_stack", "portable", "shared_arguments", "sharing_alike"]
 
@@ -119,6 +120,7 @@ def _model(config: Mapping[str, Any]) -> dict[str, Any]:
     if "input_layers" not in made or "layers" not in made:
         return made
     nested = drawn_within(made)
+    made["layers"] = [(as_function(x) if x["class_name"] == "KerasOp" else None) or x for x in made["layers"]]
     for layer in made["layers"]:
         nodes = _renumbered(layer["inbound_nodes"], nested)
         if layer["class_name"] not in _FUNCTIONS:

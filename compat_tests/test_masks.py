@@ -32,6 +32,7 @@ ALIKE = {
     "operator": lambda k, x, y: x + y,
     "attention": lambda k, x, y: k.layers.Attention()([x, k.layers.Masking()(y)]),
     "attention of heads": lambda k, x, y: k.layers.MultiHeadAttention(2, 3)(x, k.layers.Masking()(y)),
+    "attention with dropout": lambda k, x, y: k.layers.MultiHeadAttention(2, 3, dropout=0.1)(x, k.layers.Masking()(y)),
     "model": lambda k, x, y: within(k, k.layers.Dense(4))(x),
     "network": lambda k, x, y: k.layers.Bidirectional(k.layers.GRU(4, return_sequences=True))(x),
     "mean": lambda k, x, y: k.layers.RepeatVector(3)(k.layers.GlobalAveragePooling1D()(x)),

@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from torch.fx.node import map_arg
+from torch.fx.node import Node, map_arg
 
 from kerastorch.lowering.trace import trace
+from kerastorch.nn.attention import MultiHeadDotProduct
 
 __all__ = ["check_masks"]
 
@@ -27,14 +28,15 @@ _DIFFERENCES = {
     "Concatenate": "a step of its output counts where it does in all inputs in tf.keras, and where in any in Keras 3",
     **dict.fromkeys(("Identity", "Normalization", "Rescaling"), _ENDS),
     "GroupNormalization": "its mean and variance are of the steps that count in tf.keras, and of all in Keras 3",
+    "MultiHeadAttention": "what sees nothing, as it is masked itself, gets the mean in tf.keras, and 0 in Keras 3",
     "Softmax": "where all is masked it gives shares in tf.keras, and 0 in Keras 3",
     "TimeDistributed": "the mask that the layer in it makes goes on in tf.keras, and its input's in Keras 3",
     "RNN": "given its first states, it heeds its input's mask in tf.keras, and none in Keras 3",
     "Bidirectional": "given its first states, it heeds its input's mask in tf.keras, and none in Keras 3",
 }
 """By class, subclasses included: what becomes of masks in the layers that have `keras3_masking`."""
-_AT_TIMES = ("Softmax",)
-"""Classes that differ for some inputs only."""
+_AT_TIMES = ("MultiHeadAttention", "Softmax")
+"""Classes that differ for some inputs only, or at masked steps, which hardly anything heeds."""
 
 
 def check_masks(model: Any, generation: int, given: Collection[str]) -> None:
@@ -63,7 +65,8 @@ def _makes_masks(layer: Any) -> bool:
     """Whether a mask begins at a layer: at one that makes them, at a user's own, or at one that is called with one."""
     made = getattr(layer, "mask_zero", False) or _class_among(layer, ("Lambda", "Masking"))
     own = not type(layer).compute_mask.__module__.startswith("kerastorch.")
-    return bool(made or own or any(node.kwargs.get("mask") is not None for node in layer.inbound_nodes))
+    given = (node.kwargs.get(key) for node in layer.inbound_nodes for key in ("mask", "attention_mask"))
+    return bool(made or own or any(mask is not None for mask in given))
 
 
 def _tell(model: Any, layers: list[Any], in_keras3: bool) -> None:
@@ -99,11 +102,19 @@ def _computation(model: Any) -> list[Any]:
     for node in places:
         module = traced.modules.get(str(node.target)) if node.op == "call_module" else None
         called = str(node.target) if module is None or module in lasting else repr(module)
-        # A layer that is not looked through sees to its mask by itself; of a TimeDistributed it is another that goes on.
-        sees = node.kwargs.get("mask") is not None and not _class_among(module, ("TimeDistributed",))
-        treats = getattr(module, "keras3_masking", None) if sees else None
-        computation.append((node.op, called, repr(map_arg((node.args, node.kwargs), places.__getitem__)), treats))
+        arguments = repr(map_arg((node.args, node.kwargs), places.__getitem__))
+        computation.append((node.op, called, arguments, _treatment(module, node)))
     return computation
+
+
+def _treatment(module: Any, node: Node) -> Any:
+    """How a module sees to the mask that it is called with, where that is not to be seen in the graph."""
+    if node.kwargs.get("mask") is None or _class_among(module, ("TimeDistributed",)):  # of which another mask goes on
+        return None
+    if isinstance(module, MultiHeadDotProduct):
+        zeroes = module.dropout or node.kwargs["return_weights"] or len(module.attention_axes) > 1
+        return node.meta["layer"].keras3_masking if zeroes else None
+    return getattr(module, "keras3_masking", None)  # of a layer that is not looked through
 
 
 def _computation_with(layers: list[Any], model: Any) -> list[Any]:

@@ -198,3 +198,15 @@ def test_masks_of_words_are_given_by_one_operation(tmp_path):
     np.testing.assert_allclose(
         load_model(tmp_path / "m.keras", device="cpu")(data).detach(), model(data).detach(), rtol=0, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.1}, {}], ids=["dropout", "plain"])
+def test_attention_that_sees_nothing_is_warned_of(options, as_keras3):
+    def attention(x, y):
+        return layers.MultiHeadAttention(2, 3, **options)(x, x)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        as_keras3(drawn(attention))
+    assert len(caught) == bool(options)
+    assert all("MultiHeadAttention 'multi_head_attention'" in str(warning.message) for warning in caught)

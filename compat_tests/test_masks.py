@@ -142,3 +142,23 @@ def test_models_of_keras3_for_tf_keras(name, tf_keras, keras3, tmp_path):
         ours.save(tmp_path / "tf.h5", dialect="keras2")
         same(numbers(kerastorch.models.load_model(tmp_path / "tf.h5", device="cpu"), data), want)
         same(numbers(tf_keras.models.load_model(tmp_path / "tf.h5", compile=False), data), want)
+
+
+def test_keras3_loses_the_mask_of_what_was_another_attentions(tf_keras, keras3, tmp_path):
+    """Why such a model is refused, and one from Keras 3 warned of."""
+
+    def encoder(k, x, y):
+        for _ in range(2):
+            x = k.layers.LayerNormalization()(k.layers.Add()([x, k.layers.MultiHeadAttention(2, 3)(x, x)]))
+        return x
+
+    models = [drawn(k, encoder) for k in (tf_keras, keras3)]
+    data = padded(models[0])
+    of_tf_keras, of_keras3 = (numbers(model, data) for model in models)
+    assert np.abs(of_tf_keras[1] - of_keras3[1]).max() > 1e-3
+    ours = read(models[0], tmp_path)
+    same(numbers(ours, data), of_tf_keras)
+    with pytest.raises(ValueError, match=r"(?s)other numbers.*MultiHeadAttention"):
+        ours.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="other numbers"):
+        read(models[1], tmp_path)

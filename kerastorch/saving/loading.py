@@ -11,6 +11,7 @@ from typing import Any
 from kerastorch.config import get_device, set_device, torch_dtype
 from kerastorch.saving import archive, h5, safetensors, text
 from kerastorch.saving.dialects import sharing_alike
+from kerastorch.saving.masks import warn_of_lost_masks
 from kerastorch.saving.opening import Archive, datasets_in, member, open_file
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.paths import load_by_path
@@ -79,6 +80,8 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
         for variable in model.weights:
             if variable.is_empty:
                 variable.initialize()
+    if origin.generation == 3:
+        warn_of_lost_masks(model)
     return model
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from torch.fx.node import Node, map_arg
 
+from kerastorch.graph import tensors_in
 from kerastorch.lowering.trace import trace
 from kerastorch.nn.attention import MultiHeadDotProduct
 
-__all__ = ["check_masks"]
+__all__ = ["check_masks", "warn_of_lost_masks"]
 
 _ANY_INPUT = "its output has the masks of whichever inputs have one in tf.keras, and one only where all have in Keras 3"
 _LEFT_OUT = f"what is masked takes part in tf.keras, and is left out in Keras 3; {_ANY_INPUT}"
@@ -39,6 +40,12 @@ _AT_TIMES = ("MultiHeadAttention", "Softmax")
 """Classes that differ for some inputs only, or at masked steps, which hardly anything heeds."""
 
 
+_LOST = (
+    "what it is called on went into another attention before, or comes from such a tensor; Keras 3 takes the mask off that then, "
+    "tf.keras does not"
+)
+
+
 def check_masks(model: Any, generation: int, given: Collection[str]) -> None:
     """Raises ValueError, naming the layers, where a drawn model would compute something else with the masks that its file, in
     the form of that generation of Keras (2 or 3), brings back; warns where it would for some inputs only.
@@ -54,11 +61,28 @@ def check_masks(model: Any, generation: int, given: Collection[str]) -> None:
     layers = [x for x in known if x.keras3_masking is not as_there and x.name not in given and id(x) not in halves]
     if not layers or not any(map(_makes_masks, inside)):
         return
+    if as_there and (lost := _losing(model)):
+        _tell(model, lost, as_there, _LOST)
     own = _computation(model)
     if _computation_with(layers, model) == own:
         return
     layers = [layer for layer in layers if _computation_with([layer], model) != own] or layers
     _tell(model, layers, as_there)
+
+
+def warn_of_lost_masks(model: Any) -> None:
+    """Warns, naming them, of attentions in a drawn model from Keras 3 that heed masks here which are lost there."""
+    if "_graph" not in model.__dict__:
+        return
+    inside = model._flatten_layers()
+    attends = any(_class_among(layer, ("MultiHeadAttention",)) for layer in inside)
+    if attends and any(map(_makes_masks, inside)) and (lost := _losing(model)):
+        warnings.warn(
+            f"Model '{model.name}' computes other numbers here than in Keras 3 where steps are masked. Keras 3 loses the mask of "
+            f"{', '.join(repr(layer.name) for layer in lost)}: what they are called on went into another MultiHeadAttention "
+            "before, or comes from such a tensor, and it takes the mask off that then. Here they heed it.",
+            stacklevel=4,
+        )
 
 
 def _makes_masks(layer: Any) -> bool:
@@ -69,13 +93,47 @@ def _makes_masks(layer: Any) -> bool:
     return bool(made or own or any(mask is not None for mask in given))
 
 
-def _tell(model: Any, layers: list[Any], in_keras3: bool) -> None:
+def _heeding(model: Any) -> set[Any]:
+    """The attentions that are called with masks."""
+    traced = trace(model, with_extras=False)
+    attend = [
+        node for node in traced.graph.nodes if isinstance(traced.modules.get(str(node.target)), MultiHeadDotProduct)
+    ]
+    return {node.meta["layer"] for node in attend if node.kwargs.get("mask") is not None}
+
+
+def _losing(model: Any) -> list[Any]:
+    """The attentions whose masks Keras 3 has lost: it takes the masks off what it has called an attention on."""
+    heeding = _heeding(model)
+    without: set[int] = set()
+    lost: dict[Any, None] = {}
+    for node in (node for graph in _graphs(model) for node in graph.nodes):  # in order
+        if any(id(x) in without for x in node.inputs):
+            without.update(id(x) for x in tensors_in(node.outputs))
+            if node.layer in heeding:
+                lost[node.layer] = None
+        if node.layer in heeding:
+            without.update(id(x) for x in node.inputs)
+    return list(lost)
+
+
+def _graphs(model: Any) -> Iterator[Any]:
+    yield model._graph
+    for layer in model._graph.layers:
+        if "_graph" in layer.__dict__:
+            yield from _graphs(layer)
+
+
+def _tell(model: Any, layers: list[Any], in_keras3: bool, difference: str | None = None) -> None:
     kinds = [str(_class_among(layer, _DIFFERENCES)) for layer in layers]
-    told = [f"  {type(x).__name__} '{x.name}': {_DIFFERENCES[kind]}." for x, kind in zip(layers, kinds, strict=True)]
+    told = [
+        f"  {type(x).__name__} '{x.name}': {difference or _DIFFERENCES[kind]}."
+        for x, kind in zip(layers, kinds, strict=True)
+    ]
     there, other, made = "Keras 3", "as h5 in tf.keras's form (dialect='keras2')", "with keras3_masking=True"
     if not in_keras3:
         there, other, made = "tf.keras", "in Keras 3's form (as .keras, or dialect='keras3')", "without keras3_masking"
-    at_times = all(kind in _AT_TIMES for kind in kinds)
+    at_times = difference is None and all(kind in _AT_TIMES for kind in kinds)
     text = "\n".join(
         (
             f"Model '{model.name}' would compute other numbers {'for some inputs ' if at_times else ''}when it is read from a "

@@ -210,3 +210,41 @@ def test_attention_that_sees_nothing_is_warned_of(options, as_keras3):
         as_keras3(drawn(attention))
     assert len(caught) == bool(options)
     assert all("MultiHeadAttention 'multi_head_attention'" in str(warning.message) for warning in caught)
+
+
+def blocks(attend):
+    """Two blocks of attention behind words, each as `attend` makes it."""
+    words = keras.Input((STEPS,), dtype="int32")
+    x = layers.Embedding(9, 4, mask_zero=True)(words)
+    for i in range(2):
+        x = attend(x, layers.MultiHeadAttention(2, 3, name=f"attention_{i}"))
+    return keras.Model(words, layers.GlobalAveragePooling1D()(x))
+
+
+def normalized_after(x, attention):
+    return layers.LayerNormalization()(layers.Add()([x, attention(x, x)]))
+
+
+def normalized_before(x, attention):
+    y = layers.LayerNormalization()(x)
+    return layers.Add()([x, attention(y, y)])
+
+
+def test_attention_whose_mask_keras3_loses_is_refused(as_keras3):
+    with pytest.raises(
+        ValueError, match=r"(?s)Keras 3.*MultiHeadAttention 'attention_1': what it is called on.*dialect"
+    ):
+        as_keras3(blocks(normalized_after))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        as_keras3(blocks(normalized_before))
+
+
+def test_attention_whose_mask_keras3_loses_is_warned_of_when_it_wrote_the_file(tmp_path):
+    model = blocks(normalized_after)
+    for layer in model.layers:
+        if hasattr(layer, "keras3_masking"):
+            layer.keras3_masking = True
+    model.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="Keras 3 loses the mask of 'attention_1'"):
+        load_model(tmp_path / "m.keras", device="cpu")

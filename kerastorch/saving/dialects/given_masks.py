@@ -23,6 +23,7 @@ _HANDING_ON = (
 def with_given_masks(config: Any) -> tuple[Any, set[str]]:
     """A model's config, in tf.keras 2's form, with such masks given; and the names of the layers that have got theirs."""
     given: set[str] = set()
+    left: set[str] = set()
 
     def made(x: Any) -> Any:
         if isinstance(x, list):
@@ -34,9 +35,10 @@ def with_given_masks(config: Any) -> tuple[Any, set[str]]:
             graph = _Graph(parts["layers"])
             parts["layers"] = [*map(graph.with_masks, parts["layers"]), *graph.operations.values()]
             given.update(graph.given)
+            left.update(graph.left)
         return parts
 
-    return made(config), given
+    return made(config), given - left
 
 
 class _Graph:
@@ -46,18 +48,23 @@ class _Graph:
         self.layers = {layer["name"]: layer for layer in layers}
         self.operations: dict[str, Any] = {}
         self.given: list[str] = []
+        self.left: list[str] = []
 
     def with_masks(self, layer: Mapping[str, Any]) -> Mapping[str, Any]:
         """The layer, its calls given masks if it is one of those; as it was where one of the masks cannot be."""
         calls, config = layer["inbound_nodes"], layer["config"]
-        if layer["class_name"] not in RECURRENT or config.get("num_constants") or config.get("keras3_masking"):
+        if (
+            layer["class_name"] not in RECURRENT
+            or not any(len(call) > 1 for call in calls)
+            or config.get("keras3_masking")
+        ):
             return layer
-        if not calls or any(len(call) == 1 or call[0][3].get("mask") is not None for call in calls):
-            return layer
-        beginnings = [self._beginning(call[0]) for call in calls]
+        plain = not config.get("num_constants") and all(len(call) > 1 and _takes_a_mask(call) for call in calls)
+        beginnings = [self._beginning(call[0]) for call in calls] if plain else [None]
         if any(beginning is None for beginning in beginnings):
+            self.left.append(layer["name"])
             return layer
-        masks = [self._mask(beginning) for beginning in beginnings]
+        masks = [self._mask(beginning) for beginning in beginnings if beginning is not None]
         self.given.append(layer["name"])
         nodes = [
             [[*x[:3], {**x[3], "mask": [mask, 0, 0]}] for x in call] for call, mask in zip(calls, masks, strict=True)
@@ -68,14 +75,15 @@ class _Graph:
         """The call, of an input of the model, at which the mask of a tensor begins; None where it begins elsewhere."""
         layer = self.layers[reference[0]]
         kind, config, calls = layer["class_name"], layer["config"], layer["inbound_nodes"]
-        if len(calls) != 1 or (len(calls[0]) != 1 and kind not in RECURRENT) or reference[2]:
+        begins = kind == "Masking" or (kind == "Embedding" and config["mask_zero"])
+        sequences = config.get("return_sequences") or config.get("layer", {}).get("config", {}).get("return_sequences")
+        hands_on = kind in _HANDING_ON or (kind in RECURRENT and sequences)
+        if len(calls) != 1 or reference[2] or not (begins or hands_on) or not _takes_a_mask(calls[0]):
             return None
         before = calls[0][0]
-        if kind == "Masking" or (kind == "Embedding" and config["mask_zero"]):
-            return layer if self.layers[before[0]]["class_name"] == "InputLayer" else None
-        sequences = config.get("return_sequences") or config.get("layer", {}).get("config", {}).get("return_sequences")
-        on = kind in _HANDING_ON or (kind in RECURRENT and sequences)
-        return self._beginning(before) if on else None
+        if hands_on:
+            return self._beginning(before)
+        return layer if self.layers[before[0]]["class_name"] == "InputLayer" else None
 
     def _mask(self, beginning: Mapping[str, Any]) -> str:
         """The name of the operation that computes the mask which begins at a layer."""
@@ -95,3 +103,8 @@ class _Graph:
         node = [[*call[0], {"kerastorch_call": [call, {}]}]]
         self.operations[name] = {"class_name": "KerasOp", "config": config, "name": name, "inbound_nodes": [node]}
         return name
+
+
+def _takes_a_mask(call: list[Any]) -> bool:
+    """Whether a call is of one sequence, and without a mask yet."""
+    return all(isinstance(x[0], str) for x in call) and call[0][3].get("mask") is None

@@ -56,15 +56,16 @@ def check_masks(model: Any, generation: int, given: Collection[str]) -> None:
         return
     inside = model._flatten_layers()
     as_there = generation == 3
-    known = [layer for layer in inside if _class_among(layer, _DIFFERENCES)]
+    known = [layer for layer in inside if hasattr(layer, "keras3_masking") and _class_among(layer, _DIFFERENCES)]
     halves = {id(half) for x in known if hasattr(x, "forward_layer") for half in (x.forward_layer, x.backward_layer)}
     layers = [x for x in known if x.keras3_masking is not as_there and x.name not in given and id(x) not in halves]
-    if not layers or not any(map(_makes_masks, inside)):
+    if not any(map(_makes_masks, inside)):
         return
-    if as_there and (lost := _losing(model)):
+    from_keras3 = model.load_report is not None and model.load_report.origin.generation == 3
+    if as_there and not from_keras3 and (lost := _losing(model)):
         _tell(model, lost, as_there, _LOST)
-    own = _computation(model)
-    if _computation_with(layers, model) == own:
+    own = _computation(model) if layers else None
+    if not layers or _computation_with(layers, model) == own:
         return
     layers = [layer for layer in layers if _computation_with([layer], model) != own] or layers
     _tell(model, layers, as_there)
@@ -74,9 +75,7 @@ def warn_of_lost_masks(model: Any) -> None:
     """Warns, naming them, of attentions in a drawn model from Keras 3 that heed masks here which are lost there."""
     if "_graph" not in model.__dict__:
         return
-    inside = model._flatten_layers()
-    attends = any(_class_among(layer, ("MultiHeadAttention",)) for layer in inside)
-    if attends and any(map(_makes_masks, inside)) and (lost := _losing(model)):
+    if any(map(_makes_masks, model._flatten_layers())) and (lost := _losing(model)):
         warnings.warn(
             f"Model '{model.name}' computes other numbers here than in Keras 3 where steps are masked. Keras 3 loses the mask of "
             f"{', '.join(repr(layer.name) for layer in lost)}: what they are called on went into another MultiHeadAttention "
@@ -104,6 +103,8 @@ def _heeding(model: Any) -> set[Any]:
 
 def _losing(model: Any) -> list[Any]:
     """The attentions whose masks Keras 3 has lost: it takes the masks off what it has called an attention on."""
+    if not any(_class_among(layer, ("MultiHeadAttention",)) for layer in model._flatten_layers()):
+        return []
     heeding = _heeding(model)
     without: set[int] = set()
     lost: dict[Any, None] = {}
@@ -139,7 +140,8 @@ def _tell(model: Any, layers: list[Any], in_keras3: bool, difference: str | None
             f"Model '{model.name}' would compute other numbers {'for some inputs ' if at_times else ''}when it is read from a "
             f"file in the form of {there}, which treats masks in another way:",
             *told,
-            f"Save it {other} to keep the numbers; or make these layers {made}, to have those of {there} here as well.",
+            f"Save it {other} to keep the numbers"
+            + ("." if difference else f"; or make these layers {made}, to have those of {there} here as well."),
         )
     )
     if not at_times:

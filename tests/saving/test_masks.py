@@ -240,11 +240,28 @@ def test_attention_whose_mask_keras3_loses_is_refused(as_keras3):
         as_keras3(blocks(normalized_before))
 
 
-def test_attention_whose_mask_keras3_loses_is_warned_of_when_it_wrote_the_file(tmp_path):
+def test_attention_whose_mask_keras3_loses_is_warned_of_when_it_wrote_the_file(tmp_path, monkeypatch):
     model = blocks(normalized_after)
     for layer in model.layers:
         if hasattr(layer, "keras3_masking"):
             layer.keras3_masking = True
-    model.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="MultiHeadAttention 'attention_1'"):
+        model.save(tmp_path / "m.keras")
+    with monkeypatch.context() as patched:
+        patched.setattr("kerastorch.saving.archive.check_masks", lambda *_: None)
+        model.save(tmp_path / "m.keras")
     with pytest.warns(UserWarning, match="Keras 3 loses the mask of 'attention_1'"):
-        load_model(tmp_path / "m.keras", device="cpu")
+        again = load_model(tmp_path / "m.keras", device="cpu")
+    again.save(tmp_path / "back.keras")
+
+
+def test_a_users_class_of_a_known_name_is_let_be(as_keras3):
+    @keras.utils.register_keras_serializable("masks")
+    class Softmax(layers.Layer):
+        supports_masking = True
+
+        def call(self, inputs):
+            return inputs * 2
+
+    model = drawn(lambda x, y: Softmax()(x))
+    same(model, as_keras3(model))

@@ -14,6 +14,7 @@ from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor, Node
 from kerastorch.graph.names import unique_name
 from kerastorch.layers.base import Layer
+from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.variables import IDENTITY, TRANSPOSED
@@ -315,27 +316,16 @@ class Activation(Layer):
         return input_shape
 
 
-class Identity(Layer):
+class Identity(HandsOnInKeras3):
     """What goes in comes out, without its mask, as in tf.keras 2.
 
     keras3_masking: with its mask, as in models from Keras 3.
     Shapes: any, kept. Keras: tf.keras.layers.Identity; torch: nn.Identity.
     """
 
-    def __init__(self, *, keras3_masking: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.keras3_masking = self.supports_masking = keras3_masking
-
     def call(self, inputs: Any) -> Any:
         """The inputs, as tensors of their own: a mask belongs to the tensor that carries it."""
         return pytree.tree_map(lambda x: x if isinstance(x, np.ndarray) else x.view_as(x), inputs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments; `keras3_masking` where it is set."""
-        config = super().get_config()
-        if not self.keras3_masking:
-            del config["keras3_masking"]
-        return config
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

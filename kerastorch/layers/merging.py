@@ -74,10 +74,11 @@ class _Merge(RankedLayer):
         """True where the masks of all masked inputs are; with keras3_masking, where any is, if all inputs have masks."""
         masks = self._masks(inputs, mask)
         if self.keras3_masking:
-            return functools.reduce(torch.logical_or, masks) if masks and len(masks) == len(inputs) else None
+            return functools.reduce(torch.logical_or, masks) if masks and all(m is not None for m in mask) else None
         return functools.reduce(torch.logical_and, masks) if masks else None
 
     def _masks(self, inputs: Any, mask: Any) -> list[Any]:
+        """The inputs' masks, each once, though several inputs may have one and the same."""
         if mask is None:
             return []
         if not isinstance(mask, (list, tuple)) or not isinstance(inputs, (list, tuple)) or len(mask) != len(inputs):
@@ -85,7 +86,7 @@ class _Merge(RankedLayer):
                 f"{self._title}: inputs and mask should be lists of the same length, got inputs={inputs!r}, "
                 f"mask={mask!r}."
             )
-        return [m for m in mask if m is not None]
+        return list({id(m): m for m in mask if m is not None}.values())
 
 
 class _Elementwise(_Merge):
@@ -255,6 +256,7 @@ class Concatenate(_Merge):
         problem = any(len(s) != rank for s in shapes) or not -rank <= self.axis < rank
         if not problem:
             self._dim = self.axis % rank
+            self._joins_last = self._dim == rank - 1
             sizes = [{s[i] for s in shapes} - {None} for i in range(rank) if i != self._dim]
             problem = any(len(s) > 1 for s in sizes)
         if problem:
@@ -280,9 +282,12 @@ class Concatenate(_Merge):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks concatenated, those of unmasked inputs true; true where they are along the whole last axis, with
         keras3_masking anywhere along it."""
-        if not self._masks(inputs, mask):
+        masks = self._masks(inputs, mask)
+        if not masks:
             return None
-        return JoinMasks(self._dim, self.keras3_masking)(list(inputs), list(mask))
+        # A mask lacks its input's last axis: only when that grows, by inputs of other masks, is there anything along it.
+        differ = self._joins_last and (len(masks) > 1 or any(m is None for m in mask))
+        return JoinMasks(self._dim, self.keras3_masking and differ)(list(inputs), list(mask))
 
 
 class Dot(_Merge):

@@ -187,7 +187,7 @@ class _HeadedAttention(Layer):
             mask = attention_mask if mask is None else attention_mask.bool() & mask
         q, k, v = self._query_dense(query), self._key_dense(key), self._value_dense(value)
         attended = self.attend(
-            q, k, v, mask, causal=use_causal_mask, return_weights=return_attention_scores, training=training
+            q, k, v, mask=mask, causal=use_causal_mask, return_weights=return_attention_scores, training=training
         )
         weights = None
         if return_attention_scores:

@@ -79,6 +79,7 @@ class TimeDistributed(Wrapper):
             )
         specs = [InputSpec(shape=(None, None, *shape[2:])) for shape in shapes]
         self.input_spec = specs if len(specs) > 1 else specs[0]
+        self._is_flat = all(len(shape) == 3 for shape in shapes)
         self._steps = next((shape[1] for shape in shapes if shape[1] is not None), None)
         super().build(shape_map(_without_time, input_shape))
 
@@ -123,10 +124,9 @@ class TimeDistributed(Wrapper):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The layer's mask at every time step; where it makes none, the input's, without axes beyond time. With
         keras3_masking the input's."""
-        if self.keras3_masking:
+        hands_on = type(self.layer).compute_mask is Layer.compute_mask
+        if self.keras3_masking or (hands_on and (mask is None or self.layer.supports_masking or self._is_flat)):
             return mask
-        if type(self.layer).compute_mask is Layer.compute_mask and mask is None:
-            return None
         inner = pytree.tree_map(lambda m: m if m is None else m.flatten(0, 1), mask)
         found = self.layer.compute_mask(_map(_fold, inputs), inner)
         if found is not None:

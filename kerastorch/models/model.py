@@ -179,7 +179,8 @@ class Model(Layer):
     ) -> None:
         """Writes the whole model: an h5 file that tf.keras and Keras 3 read, or, named '*.keras', Keras 3's archive.
 
-        dialect: 'keras2' or 'keras3', the form of the config in an h5 file. Raises ValueError for another format.
+        dialect: 'keras2' or 'keras3', the form of the config in an h5 file. Raises ValueError for another format, and for a
+        model to which masks would give other numbers in the Keras whose form it gets.
         signatures, options and save_traces belong to TensorFlow's formats, zipped to Keras 3's: here they mean nothing.
         """
         saving.save_model(self, filepath, overwrite, include_optimizer, save_format, dialect)

@@ -20,6 +20,8 @@ from kerastorch.registry import serialize
 from kerastorch.saving import paths
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dialects import keras3_writing
+from kerastorch.saving.dialects.given_masks import with_given_masks
+from kerastorch.saving.masks import check_masks
 from kerastorch.saving.opening import Archive, text_attribute
 from kerastorch.saving.origin import Origin
 from kerastorch.saving.paths import load_by_path, normal, stored_values, weighted_layers
@@ -35,10 +37,12 @@ _CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.w
 
 
 def save_model(model: Any, filepath: Any, include_optimizer: bool) -> None:
-    """Writes a `.keras` archive, atomically."""
+    """Writes a `.keras` archive, atomically. Raises ValueError for masks that Keras 3 would treat otherwise."""
     import h5py
 
-    config = keras3_writing.written(plain(serialize(model)))
+    described, given = with_given_masks(plain(serialize(model)))
+    check_masks(model, 3, given)
+    config = keras3_writing.written(described)
     built = model.get_build_config()
     if built is not None:
         config.setdefault("build_config", plain(built))

@@ -20,10 +20,12 @@ from kerastorch.saving import opening
 from kerastorch.saving.atomic import replacing
 from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects import portable
+from kerastorch.saving.dialects.given_masks import with_given_masks
 from kerastorch.saving.dialects.keras3 import calls_by_keyword, names_lambdas_function
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.remarks import remarks
+from kerastorch.saving.masks import check_masks
 from kerastorch.saving.matching import (
     StoredLayer,
     assign_all,
@@ -60,9 +62,14 @@ _ATTRIBUTE_LIMIT = 64512
 
 
 def save_model(model: Any, filepath: Any, include_optimizer: bool, dialect: str | None = None) -> None:
-    """Writes architecture and weights to one h5 file, atomically."""
+    """Writes architecture and weights to one h5 file, atomically. Raises ValueError for masks that the Keras whose form it
+    gets would treat otherwise."""
     described = plain(serialize(model))
     as_keras3 = _is_keras3s(model, described) if dialect is None else dialect == "keras3"
+    given: set[str] = set()
+    if as_keras3:
+        described, given = with_given_masks(described)
+    check_masks(model, 3 if as_keras3 else 2, given)
     version = KERAS3_VERSION if as_keras3 else KERAS_VERSION
     config = json.dumps(written(described) if as_keras3 else portable(described))
     with _written_to(filepath) as file:

@@ -12,6 +12,7 @@ from kerastorch.config import get_device, set_device, torch_dtype
 from kerastorch.saving import archive, h5, safetensors, text
 from kerastorch.saving.dataset import reading_ahead
 from kerastorch.saving.dialects import sharing_alike
+from kerastorch.saving.masks import warn_of_lost_masks
 from kerastorch.saving.matching import StoredLayer
 from kerastorch.saving.opening import Archive, datasets_in, member, open_file
 from kerastorch.saving.origin import Origin
@@ -63,6 +64,8 @@ def _read(filepath: Any, custom_objects: Any) -> Any:
         for variable in model.weights:
             if variable.is_empty:
                 variable.initialize()
+    if model.load_report.origin.generation == 3:
+        warn_of_lost_masks(model)
     return model
 
 

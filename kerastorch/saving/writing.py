@@ -27,7 +27,8 @@ def save_model(
     save_format: 'keras' or 'h5', where the file's name does not tell. dialect: whose form an h5 file gets: 'keras2', which
     tf.keras and Keras 3 read wherever they have the layers, or 'keras3'; by default the first, unless the model holds what
     only Keras 3 has.
-    Raises ValueError for another format, FileExistsError where a file is there and `overwrite` is false.
+    Raises ValueError for another format and for masks that would give other numbers where the file is read, FileExistsError
+    where a file is there and `overwrite` is false.
     """
     form = "h5" if _is_open_h5(filepath) else _form(filepath, save_format)
     if dialect not in (None, "keras2", "keras3") or (form == "keras" and dialect == "keras2"):

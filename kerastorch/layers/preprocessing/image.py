@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kerastorch.config import torch_dtype
-from kerastorch.layers.base import Layer
+from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.preprocessing.image_base import ImageLayer, resized_boxes, resized_masks
 from kerastorch.nn.image_resize import CenterCropOrResize, Resize
 
@@ -16,9 +16,10 @@ __all__ = ["CenterCrop", "MaxNumBoundingBoxes", "Rescaling", "Resizing"]
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
 
-class Rescaling(Layer):
+class Rescaling(HandsOnInKeras3):
     """`inputs * scale + offset`; any shape, kept. scale, offset: numbers, or lists for the last axis.
 
+    keras3_masking (keyword): hands masks on, as in models from Keras 3.
     Keras: tf.keras.layers.Rescaling.
     """
 

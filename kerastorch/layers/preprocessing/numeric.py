@@ -10,17 +10,19 @@ import torch
 from kerastorch.arrays import tensor_of
 from kerastorch.config import epsilon, torch_dtype
 from kerastorch.layers.base import structure_version
+from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.preprocessing.base import PreprocessingLayer, encoded_shape
 from kerastorch.nn.encoding import CategoryEncode
 
 __all__ = ["CategoryEncoding", "Discretization", "Normalization"]
 
 
-class Normalization(PreprocessingLayer):
+class Normalization(HandsOnInKeras3, PreprocessingLayer):
     """`(inputs - mean) / sqrt(variance)`, mean and variance learned by `adapt` or given; with invert, the way back.
 
     Any shape, kept. axis: those with a mean of their own each; None for one mean of all. Weights, unless mean and
     variance are given: mean, variance (sizes of the axes), count ().
+    keras3_masking (keyword): hands masks on, as in models from Keras 3.
     Raises ValueError where only one of mean and variance is given, or an axis does not exist or has no known size.
     Keras: tf.keras.layers.Normalization.
     """

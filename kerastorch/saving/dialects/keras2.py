@@ -15,6 +15,7 @@ from typing import Any
 
 from kerastorch.registry import known_names
 from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
+from kerastorch.saving.dialects.tf_functions import as_function
 
 __all__ = ["drawn_within", "is_stack", "portable", "shared_arguments", "sharing_alike"]
 
@@ -32,7 +33,6 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     **{name: {"seed": None} for name in ("GaussianNoise", "GaussianDropout", "AlphaDropout")},
     "Resizing": {"crop_to_aspect_ratio": False},
     "CategoryEncoding": {"sparse": False},
-    "Normalization": {"invert": False},
     "MultiHeadAttention": {"keras3_masking": True, "softmax_robust_masking": False},
     "Discretization": {"trainable": True},
     "Pipeline": {"trainable": True, "dtype": "float32"},
@@ -40,6 +40,7 @@ _NEUTRAL: dict[str, dict[str, Any]] = {
     # Keras 3 takes any text that is also a function's name for that function.
     "Attention": {"score_mode": "dot"},
     **{name: {"keras3_masking": True} for name in (*MASKING, *RECURRENT)},
+    "Normalization": {"invert": False, "keras3_masking": True},
     "TimeDistributed": {"keras3_masking": True, "by_step": True},
     **{name: {"counts_idf": False} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
 }
@@ -119,6 +120,7 @@ def _model(config: Mapping[str, Any]) -> dict[str, Any]:
     if "input_layers" not in made or "layers" not in made:
         return made
     nested = drawn_within(made)
+    made["layers"] = [(as_function(x) if x["class_name"] == "KerasOp" else None) or x for x in made["layers"]]
     for layer in made["layers"]:
         nodes = _renumbered(layer["inbound_nodes"], nested)
         if layer["class_name"] not in _FUNCTIONS:

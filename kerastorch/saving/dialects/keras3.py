@@ -30,7 +30,7 @@ __all__ = [
 MERGING = ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
 """Layers that merge inputs, and their masks in another way than tf.keras's."""
 
-MASKING = (*MERGING, "GroupNormalization", "Identity", "Softmax", "TimeDistributed")
+MASKING = (*MERGING, "GroupNormalization", "Identity", "Normalization", "Rescaling", "Softmax", "TimeDistributed")
 """All layers that treat masks in another way than tf.keras's."""
 
 RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")

@@ -1,11 +1,12 @@
-"""TensorFlow's functions as layers (TFOpLambda), in canonical form, as Keras 3's operations, where Keras 3 has the equal one."""
+"""TensorFlow's functions as layers (TFOpLambda), in canonical form, as Keras 3's operations, where Keras 3 has the equal one; and
+back those that Keras 3 computes masks by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["as_operation"]
+__all__ = ["as_function", "as_operation"]
 
 Call = tuple[str, dict[str, Any], list[Any]]
 """An operation of Keras 3, what it is made with, and what it is called with."""
@@ -174,3 +175,24 @@ def _gather(first: Any, kwargs: dict[str, Any]) -> Call | None:
 _OTHERS: dict[str, Callable[[Any, dict[str, Any]], Call | None]] = {
     "split": _split, "pad": _pad, "one_hot": _one_hot, "gather": _gather,
 }  # fmt: skip
+
+
+_OF_MASKS = "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor".split()
+_COMPARISONS = {f"numpy.{name}": function for function, name in _BINARY.items() if name in _OF_MASKS}
+_ANY_OR_ALL = {"numpy.Any": "math.reduce_any", "numpy.All": "math.reduce_all"}
+
+
+def as_function(layer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A KerasOp of a drawn model's config that compares, or asks for any or all, as the TFOpLambda of the same name: by these
+    Keras 3 writes the masks of a model that it draws. None for another."""
+    operation, arguments = layer["config"]["operation"], layer["config"]["arguments"]
+    function = _COMPARISONS.get(operation) or _ANY_OR_ALL.get(operation)
+    calls = [node[0][3]["kerastorch_call"] for node in layer["inbound_nodes"]]
+    wanted = 2 if operation in _COMPARISONS else 1
+    if function is None or any(len(args) != wanted or named or not _is_reference(args[0]) for args, named in calls):
+        return None
+    if any(isinstance(x, (Mapping, list)) and not _is_reference(x) for args, _ in calls for x in args):
+        return None
+    nodes = [[*args[0], {"y": args[1]} if wanted == 2 else dict(arguments)] for args, _ in calls]
+    config = {**{key: layer["config"][key] for key in ("name", "trainable", "dtype")}, "function": function}
+    return {"class_name": "TFOpLambda", "config": config, "name": layer["name"], "inbound_nodes": nodes}

@@ -144,7 +144,7 @@ def written_call(call: Any, tensor: Callable[[list[Any]], Any]) -> dict[str, Any
         name: Any = x.get("class_name")
         inner: Any = x.get("config")
         if name == "tuple":
-            return {"class_name": "__tuple__", "items": [value(y) for y in inner]}
+            return [value(y) for y in inner]
         if name == "slice":
             ends = {key: value(y) for key, y in zip(("start", "stop", "step"), inner, strict=True)}
             return {"class_name": "__slice__", "config": ends}

@@ -215,9 +215,9 @@ class _HeadedAttention(Layer):
         if not (kwargs.get("return_attention_scores") or (len(args) > 1 and args[1])):
             return output
         axes, other = self.attend.attention_axes, key if key is not None else value
-        batch = [n for a, n in enumerate(query.shape[:-1]) if a not in axes]
-        ends = [x.shape[a] for x in (query, other) for a in axes]
-        return output, KerasTensor((*batch, self.attend.heads, *ends), self.compute_dtype)
+        split = [(*x.shape[:-1], self.attend.heads) for x in (query, other)]
+        batch = [n for a, n in enumerate(split[0]) if a not in axes]
+        return output, KerasTensor((*batch, *(x[a] for x in split for a in axes)), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """As tf.keras has it; what only Keras 3 knows stands where it is not at its default."""
@@ -234,7 +234,9 @@ class MultiHeadAttention(_HeadedAttention):
     """Attention with several heads: `output(softmax(query(q) @ key(k).T / sqrt(key_dim)) @ value(v))`.
 
     Called as layer(query, value, key=value). query: (batch, queries, features), value and key: (batch, keys, ...) ->
-    (batch, queries, features). attention_axes: the axes attended over, by default all between batch and features.
+    (batch, queries, features). attention_axes: the axes attended over, by default all between batch and features; as in
+    tf.keras negative ones count the heads, which stand before the last axis, so that -3 is the last of positions; with
+    keras3_masking, as in Keras 3, it is -2.
     Weights: query, key: kernel (features, num_heads, key_dim), bias (num_heads, key_dim); value: the same with
     value_dim; attention_output: kernel (num_heads, value_dim, *output_shape), bias (*output_shape).
     keras3_masking: a query that sees no key gets, as in Keras 3, 0 wherever its weights are asked for or dropped out.
@@ -294,11 +296,11 @@ class MultiHeadAttention(_HeadedAttention):
         sizes = [self._features(shape, what) for shape, what in zip(shapes, ("query", "value", "key"), strict=True)]
         rank, heads = len(shapes[0]), self.num_heads
         axes = self.attention_axes if self.attention_axes is not None else range(1, rank - 1)
-        self.attention_axes = tuple(a % rank for a in axes)
-        if not self.attention_axes or any(not 0 < a < rank - 1 for a in self.attention_axes):
+        end = rank if self.keras3_masking else rank + 1
+        found = self.attention_axes = tuple(a if a >= 0 else a + end for a in axes)
+        if not found or any(not 0 < a < rank for a in found) or len(set(found)) < len(found):
             raise ValueError(
-                f"MultiHeadAttention '{self.name}': attention_axes must lie between the batch axis 0 and the "
-                "features' axis "
+                f"MultiHeadAttention '{self.name}': attention_axes must differ and lie behind axis 0, up to the heads' axis "
                 f"{rank - 1}, got {tuple(axes)} for a query of shape {shapes[0]}."
             )
         self.attend = MultiHeadDotProduct(

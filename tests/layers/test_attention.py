@@ -272,3 +272,31 @@ def test_key_and_value_of_different_lengths():
         layer(query, value, key)
     with pytest.raises(ValueError, match="key and value must agree"):
         layers.MultiHeadAttention(2, 3)(keras.Input((4, 3)), keras.Input((5, 3)), keras.Input((6, 3)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "keras3", "want", "scores"),
+    # Of tf_keras 2.21 and Keras 3.15; the last axis but one is that of the heads for tf_keras, of the steps for Keras 3.
+    [
+        ((-3,), False, [-4.2621, -3.1892, -1.5955], (2, 2, 4, 4)),
+        ((-2,), False, [2.8073, 3.957, -0.7866], (2, 4, 2, 2)),
+        ((-2, -3), False, [2.8069, 3.9565, -0.7866], (2, 2, 4, 2, 4)),
+        ((-2,), True, [-4.2621, -3.1892, -1.5955], (2, 2, 4, 4)),
+        ((-1,), True, [2.8073, 3.957, -0.7866], (2, 4, 2, 2)),
+        ((2,), True, [2.8073, 3.957, -0.7866], (2, 4, 2, 2)),
+    ],
+)
+def test_negative_attention_axes(axes, keras3, want, scores):
+    random = np.random.RandomState(0)
+    x = torch.tensor(random.randn(2, 4, 5), dtype=torch.float32)
+    layer = keras.layers.MultiHeadAttention(2, 3, attention_axes=axes, keras3_masking=keras3)
+    symbolic = layer(keras.Input((4, 5)), keras.Input((4, 5)), return_attention_scores=True)
+    layer.set_weights([random.randn(*v.shape) for v in layer.weights])
+    got = layer(x, x, return_attention_scores=True)
+    np.testing.assert_allclose(got[0].detach().flatten()[:3], want, atol=1e-4)
+    assert tuple(got[1].shape) == scores and symbolic[1].shape == (None, *scores[1:])
+
+
+def test_attention_axes_that_are_one():
+    with pytest.raises(ValueError, match=r"must differ .* got \(1, -3\)"):
+        keras.layers.MultiHeadAttention(2, 3, attention_axes=(1, -3))(keras.Input((4, 5)), keras.Input((4, 5)))

@@ -103,7 +103,6 @@ class _HeadedAttention(Layer):
             setattr(self, key, kind.get(value))
         self.dropout, self.use_bias, self.seed = dropout, use_bias, seed
         self.sliding_window, self.flash_attention, self.use_gate = sliding_window, flash_attention, use_gate
-        self._scores_mask: Any = None
         self._given_shapes: tuple[Any, Any] = (None, None)
 
     def _projection(self, name: str, inner: tuple[int, ...], outer: tuple[int, ...], **kwargs: Any) -> _Projection:
@@ -192,7 +191,7 @@ class _HeadedAttention(Layer):
         weights = None
         if return_attention_scores:
             attended, weights = attended[0], attended[1]
-            if (mask is not None or use_causal_mask) and self._scores_mask is not None:
+            if mask is not None or use_causal_mask:  # Keras's softmax of the scores is a layer, which hands its mask on
                 weights.__dict__["_keras_mask"] = self._scores_mask(query, value, mask, use_causal_mask)
         if self.use_gate:
             attended = attended * self._gate_dense(query)
@@ -312,8 +311,7 @@ class MultiHeadAttention(_HeadedAttention):
             self.softmax_robust_masking,
             self.keras3_masking,
         )
-        # tf.keras's softmax of the scores is a layer, whose mask stays on what it returns.
-        self._scores_mask = None if self.keras3_masking else ScoresMask(len(self.attention_axes))
+        self._scores_mask = ScoresMask(len(self.attention_axes))
         self._query_dense = self._projection("query", (sizes[0],), (heads, self.key_dim))
         self._key_dense = self._projection("key", (sizes[2],), (heads, self.key_dim))
         if self.use_gate:
@@ -404,6 +402,7 @@ class GroupedQueryAttention(_HeadedAttention):
         sizes = [self._features(shape, what) for shape, what in zip(shapes, ("query", "value", "key"), strict=True)]
         heads, few, size = self.num_query_heads, self.num_key_value_heads, self.head_dim
         self.attend = MultiHeadDotProduct(heads, few, (1,), self.dropout, self.sliding_window, keras3_masking=True)
+        self._scores_mask = ScoresMask()
         self._query_dense = self._projection("query", (sizes[0],), (heads, size))
         self._key_dense = self._projection("key", (sizes[2],), (few, size))
         if self.use_gate:

@@ -249,14 +249,20 @@ def test_the_activity_of_multi_head_attention_counts_once():
     ("masked", "want"),
     [(False, [[1, 0, 0], [1, 1, 0], [1, 1, 1]]), (True, [[1, 0, 0], [0, 0, 0], [1, 0, 1]])],
 )
-def test_the_scores_of_multi_head_attention_carry_their_mask(masked, want):
-    """As in tf_keras 2.21, where it is left over from the softmax."""
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.MultiHeadAttention(2, 2),
+        lambda: keras.layers.MultiHeadAttention(2, 2, keras3_masking=True),
+        lambda: keras.layers.GroupQueryAttention(2, 2, 2),
+    ],
+)
+def test_the_scores_of_attention_carry_their_mask(make, masked, want):
+    """As in tf_keras 2.21 and Keras 3.15, where it is left over from the softmax."""
     x = h = keras.Input((3, 2))
     if masked:
         h = keras.layers.Masking()(x)
-    model = keras.Model(
-        x, keras.layers.MultiHeadAttention(2, 2)(h, h, return_attention_scores=True, use_causal_mask=True)
-    )
+    model = keras.Model(x, make()(h, h, return_attention_scores=True, use_causal_mask=True))
     output, scores = model(torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]]))
     assert hasattr(output, "_keras_mask") is masked
     assert scores._keras_mask.int().tolist() == [[want]]

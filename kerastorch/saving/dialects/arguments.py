@@ -53,6 +53,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         del config["dtype"]  # before Keras 2.1 that of the input
     if name == "Discretization" and config.get("bin_boundaries") is not None:
         config.pop("num_bins", None)  # after `adapt` Keras 3 writes what it was asked for beside what it found
+    if name == "Discretization" and origin.generation == 3 and config.get("output_mode", "int") == "int":
+        config["dtype"] = "int32"  # whatever it says
     if config.get("pad_to_max_tokens") and config.get("max_tokens", 0) is None:
         config["pad_to_max_tokens"] = False  # TextVectorization's default before tf.keras 2.6, and of no effect
     if origin.generation == 3 and name == "MultiHeadAttention":

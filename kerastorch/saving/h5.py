@@ -22,6 +22,7 @@ from kerastorch.saving.dataset import Dataset
 from kerastorch.saving.dialects import portable
 from kerastorch.saving.dialects.keras3 import calls_by_keyword, names_lambdas_function
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
+from kerastorch.saving.dialects.lora import with_lora
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.remarks import remarks
 from kerastorch.saving.matching import (
@@ -248,9 +249,14 @@ def read_layers(file: h5py.File) -> list[StoredLayer]:
     return layers
 
 
+def _read_merged(file: h5py.File) -> list[StoredLayer]:
+    """As `read_layers`, with what LoRA adds to kernels in them."""
+    return with_lora(read_layers(file), lambda: read_config(file) if "model_config" in file.attrs else {})
+
+
 def fill(model: Any, file: h5py.File, origin: Origin) -> LoadReport:
     """Gives a model made from the file's architecture the file's weights."""
-    layers, stored = filed_layers(model, read_layers(file), origin)
+    layers, stored = filed_layers(model, _read_merged(file), origin)
     report = LoadReport(origin, notes=remarks(model, origin))
     convert = converter(origin, report)
     own = [(layer, stored_order(layer)) for layer in layers]
@@ -267,7 +273,7 @@ def load_weights(model: Any, file: h5py.File, by_name: bool, skip_mismatch: bool
     """Reads weights into a built model, by the order of its layers or by their names."""
     report = LoadReport(read_origin(file))
     report.notes += remarks(model, report.origin)
-    layers, stored = filed_layers(model, read_layers(file), report.origin)
+    layers, stored = filed_layers(model, _read_merged(file), report.origin)
     convert = converter(report.origin, report)
     own = [(layer, stored_order(layer)) for layer in layers]
     if by_name:

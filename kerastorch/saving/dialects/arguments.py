@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kerastorch.saving.dialects.lora import LORA
 from kerastorch.saving.origin import Origin
 
 __all__ = ["HARD_SIGMOID", "arguments"]
@@ -29,8 +30,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
             f"{name} '{config.get('name')}' holds quantised weights (quantization_config={quantised!r:.200}), which are not read "
             "here. Save the model in Keras before model.quantize()."
         )
-    for key in ("lora_rank", "lora_alpha"):  # archives hold the kernels with what LoRA adds to them
-        config.pop(key, None)
+    if name in LORA:  # kernels are read with what LoRA adds to them
+        config.pop("lora_rank", None), config.pop("lora_alpha", None)
     if name == "RandomRotation":
         config.pop("value_range", None)  # which Keras 3.0 to 3.5 had, and did nothing with
     if name == "RandomCrop" and "data_format" in config:

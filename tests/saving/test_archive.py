@@ -371,3 +371,16 @@ def test_causal_attention_is_told_by_its_calls(suffix, tmp_path):
     model.save(tmp_path / f"m{suffix}")
     data = torch.randn(2, 4, 3)
     torch.testing.assert_close(keras.models.load_model(tmp_path / f"m{suffix}")(data), model(data))
+
+
+def test_weights_at_the_paths_of_tf_keras(tmp_path):
+    """Where tf_keras 2.21 looks for them; Keras 3 has public names there."""
+    x = keras.Input((3, 4))
+    model = keras.Model(x, keras.layers.MultiHeadAttention(1, 2)(x, x))
+    for dialect, name in (("keras2", "_query_dense"), ("keras3", "query_dense"), (None, "query_dense")):
+        model.save_weights(tmp_path / "w.weights.h5", dialect=dialect)
+        with h5py.File(tmp_path / "w.weights.h5") as file:
+            assert f"layers/multi_head_attention/{name}/vars/0" in file
+        assert not model.load_weights(tmp_path / "w.weights.h5").unused
+    with pytest.raises(ValueError, match="takes 'keras2' or 'keras3', others none"):
+        model.save_weights(tmp_path / "w.h5", dialect="keras2")

@@ -168,7 +168,8 @@ class ModelTracer(fx.Tracer):
                 kwargs["training"] = training
             self._phases.append(training)
             self._layers.append(layer)
-            outputs = _like_recorded(layer, layer.call(*args, **kwargs))
+            run = layer.forward if layer._has_own_forward() else layer.call
+            outputs = _like_recorded(layer, run(*args, **kwargs))
             self._layers.pop()
             self._phases.pop()
         else:

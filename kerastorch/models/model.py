@@ -275,6 +275,11 @@ def _inject(cls: type) -> None:
     """Puts Functional in the place of Model among the bases of a user's class that draws itself."""
     if cls is Model or issubclass(cls, _functional()):
         return
+    if (
+        getattr(cls.__dict__.get("call"), "__name__", "") == "forward"
+    ):  # it stands around what is drawn, not in its place
+        setattr(cls, "forward", cls.__dict__["call"])  # noqa: B010
+        del cls.call
     cls.__bases__ = tuple(_functional() if base is Model else base for base in cls.__bases__)
     for base in cls.__bases__:
         if base is not object and issubclass(base, Model):

@@ -27,6 +27,11 @@ class _ScoreAttention(Layer):
         self.dropout, self.seed, self.causal = dropout, seed, causal
         self.attend = AttendByScores(dropout)
 
+    def _call_symbolically(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if self.causal:  # which a config, as tf.keras's, does not tell, but a call does
+            kwargs = {**kwargs, "use_causal_mask": True}
+        return super()._call_symbolically(args, kwargs)
+
     def _scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
 

@@ -215,6 +215,9 @@ class Layer(
             variable.initialize()
         if isinstance(tensor, nn.Parameter):
             variable.tensor.requires_grad_(trainable and self._trainable)
+        if self.built:  # the module of the same weight, of an earlier build, has another one in its place
+            held = set(self.modules())
+            self._variables = [v for v in self._variables if v.name != variable.name or v._module in held]
         self._variables.append(variable)
         return variable
 
@@ -266,6 +269,10 @@ class Layer(
 
     def _is_ours(self) -> bool:
         return type(self).call.__module__.startswith("kerastorch.")
+
+    def _has_own_forward(self) -> bool:
+        """Whether a user's class says what torch runs, around `call`."""
+        return not type(self).forward.__module__.startswith("kerastorch.")
 
     def _call_eagerly(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         device = None if torch.compiler.is_compiling() else self._own_device()
@@ -419,9 +426,10 @@ class Layer(
 
     @property
     def is_traceable(self) -> bool:
-        """Whether lowering looks through `call`: the library wrote it, no hook wants to see the call, and it needs no
-        autocast of its own."""
-        return self._is_ours() and not self._forward_hooks and not self._forward_pre_hooks and not self.is_mixed
+        """Whether lowering looks through `call`: the library wrote it, nothing stands around it, no hook wants to see the call,
+        and it needs no autocast of its own."""
+        own = self._is_ours() and not self._has_own_forward()
+        return own and not self._forward_hooks and not self._forward_pre_hooks and not self.is_mixed
 
     # Config and state
 

@@ -103,7 +103,6 @@ class _HeadedAttention(Layer):
             setattr(self, key, kind.get(value))
         self.dropout, self.use_bias, self.seed = dropout, use_bias, seed
         self.sliding_window, self.flash_attention, self.use_gate = sliding_window, flash_attention, use_gate
-        self._scores_mask: Any = None
         self._given_shapes: tuple[Any, Any] = (None, None)
 
     def _projection(self, name: str, inner: tuple[int, ...], outer: tuple[int, ...], **kwargs: Any) -> _Projection:
@@ -192,7 +191,7 @@ class _HeadedAttention(Layer):
         weights = None
         if return_attention_scores:
             attended, weights = attended[0], attended[1]
-            if (mask is not None or use_causal_mask) and self._scores_mask is not None:
+            if mask is not None or use_causal_mask:  # Keras's softmax of the scores is a layer, which hands its mask on
                 weights.__dict__["_keras_mask"] = self._scores_mask(query, value, mask, use_causal_mask)
         if self.use_gate:
             attended = attended * self._gate_dense(query)
@@ -215,9 +214,9 @@ class _HeadedAttention(Layer):
         if not (kwargs.get("return_attention_scores") or (len(args) > 1 and args[1])):
             return output
         axes, other = self.attend.attention_axes, key if key is not None else value
-        batch = [n for a, n in enumerate(query.shape[:-1]) if a not in axes]
-        ends = [x.shape[a] for x in (query, other) for a in axes]
-        return output, KerasTensor((*batch, self.attend.heads, *ends), self.compute_dtype)
+        split = [(*x.shape[:-1], self.attend.heads) for x in (query, other)]
+        batch = [n for a, n in enumerate(split[0]) if a not in axes]
+        return output, KerasTensor((*batch, *(x[a] for x in split for a in axes)), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """As tf.keras has it; what only Keras 3 knows stands where it is not at its default."""
@@ -234,7 +233,9 @@ class MultiHeadAttention(_HeadedAttention):
     """Attention with several heads: `output(softmax(query(q) @ key(k).T / sqrt(key_dim)) @ value(v))`.
 
     Called as layer(query, value, key=value). query: (batch, queries, features), value and key: (batch, keys, ...) ->
-    (batch, queries, features). attention_axes: the axes attended over, by default all between batch and features.
+    (batch, queries, features). attention_axes: the axes attended over, by default all between batch and features; as in
+    tf.keras negative ones count the heads, which stand before the last axis, so that -3 is the last of positions; with
+    keras3_masking, as in Keras 3, it is -2.
     Weights: query, key: kernel (features, num_heads, key_dim), bias (num_heads, key_dim); value: the same with
     value_dim; attention_output: kernel (num_heads, value_dim, *output_shape), bias (*output_shape).
     keras3_masking: a query that sees no key gets, as in Keras 3, 0 wherever its weights are asked for or dropped out.
@@ -294,11 +295,11 @@ class MultiHeadAttention(_HeadedAttention):
         sizes = [self._features(shape, what) for shape, what in zip(shapes, ("query", "value", "key"), strict=True)]
         rank, heads = len(shapes[0]), self.num_heads
         axes = self.attention_axes if self.attention_axes is not None else range(1, rank - 1)
-        self.attention_axes = tuple(a % rank for a in axes)
-        if not self.attention_axes or any(not 0 < a < rank - 1 for a in self.attention_axes):
+        end = rank if self.keras3_masking else rank + 1
+        found = self.attention_axes = tuple(a if a >= 0 else a + end for a in axes)
+        if not found or any(not 0 < a < rank for a in found) or len(set(found)) < len(found):
             raise ValueError(
-                f"MultiHeadAttention '{self.name}': attention_axes must lie between the batch axis 0 and the "
-                "features' axis "
+                f"MultiHeadAttention '{self.name}': attention_axes must differ and lie behind axis 0, up to the heads' axis "
                 f"{rank - 1}, got {tuple(axes)} for a query of shape {shapes[0]}."
             )
         self.attend = MultiHeadDotProduct(
@@ -310,8 +311,7 @@ class MultiHeadAttention(_HeadedAttention):
             self.softmax_robust_masking,
             self.keras3_masking,
         )
-        # tf.keras's softmax of the scores is a layer, whose mask stays on what it returns.
-        self._scores_mask = None if self.keras3_masking else ScoresMask(len(self.attention_axes))
+        self._scores_mask = ScoresMask(len(self.attention_axes))
         self._query_dense = self._projection("query", (sizes[0],), (heads, self.key_dim))
         self._key_dense = self._projection("key", (sizes[2],), (heads, self.key_dim))
         if self.use_gate:
@@ -402,6 +402,7 @@ class GroupedQueryAttention(_HeadedAttention):
         sizes = [self._features(shape, what) for shape, what in zip(shapes, ("query", "value", "key"), strict=True)]
         heads, few, size = self.num_query_heads, self.num_key_value_heads, self.head_dim
         self.attend = MultiHeadDotProduct(heads, few, (1,), self.dropout, self.sliding_window, keras3_masking=True)
+        self._scores_mask = ScoresMask()
         self._query_dense = self._projection("query", (sizes[0],), (heads, size))
         self._key_dense = self._projection("key", (sizes[2],), (few, size))
         if self.use_gate:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from kerastorch import constraints, initializers, regularizers
@@ -384,7 +385,17 @@ class SpectralNormalization(Wrapper):
         """The layer's outputs, after the step on its kernel while training."""
         kernel = self.kernel.value
         inputs = self.power(inputs, kernel) if training is None else self.power(inputs, kernel, bool(training))
-        return self.layer(inputs)
+        weight = self.kernel.tensor
+        names = [name for name, x in self.layer.named_parameters() if x is weight] if training else []
+        if not names or not torch.is_grad_enabled():
+            return self.layer(inputs)
+        # The next call's step changes the kernel in place, and this call's gradient is by the kernel as it is now.
+        return functional_call(self.layer, {names[0]: weight.clone()}, (inputs,))
+
+    @property
+    def is_traceable(self) -> bool:
+        """While training, each call has a kernel of its own."""
+        return False
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The wrapped layer's."""

@@ -121,6 +121,24 @@ class TFOpLambda(FunctionLayer):
 class SlicingOpLambda(TFOpLambda):
     """A part of a tensor: `x[:, 1:3]`, as tf.keras's files hold it. Keras: tf.keras's SlicingOpLambda."""
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """KerasTensors of the part's shape and dtype; slices of an open axis are open, as it may be shorter than they are."""
+        made = super().compute_output_spec(*args, **kwargs)
+        x, parts = _by_name(("tensor", "slice_spec"), args, kwargs)
+        parts = parts if isinstance(parts, (list, tuple)) else [parts]
+        places = any(isinstance(part, list) or getattr(part, "shape", ()) for part in parts)  # `x[[0, 2]]`
+        if places or not isinstance(x, KerasTensor) or not isinstance(made, KerasTensor) or None not in x.shape:
+            return made
+        rest = len(x.shape) - sum(part is not None and part is not Ellipsis for part in parts)
+        axis, at, shape = 0, 0, list(made.shape)
+        for part in parts:
+            is_slice = isinstance(part, (slice, Mapping))
+            if is_slice and x.shape[axis] is None:
+                shape[at] = None
+            axis += rest if part is Ellipsis else part is not None
+            at += rest if part is Ellipsis else part is None or is_slice
+        return KerasTensor(tuple(shape), made.dtype)
+
 
 class InstanceProperty(FunctionLayer):
     """A property of a tensor: its `shape`. Raises ValueError for those of ragged and sparse tensors.

@@ -115,7 +115,10 @@ class WeightsMixin:
 
     @property
     def weights(self) -> list[Variable]:
-        """All weights: the trainable ones, then the others."""
+        """All weights: the trainable ones, then the others.
+
+        So tf.keras has them, and models from Keras 3 here too. Keras 3's own `weights`, and so its `get_weights`, have each inner
+        layer's next to each other. `trainable_weights` and `non_trainable_weights` are alike in both, and files hold those."""
         return _unique(self.trainable_weights + self.non_trainable_weights)
 
     @property

@@ -168,7 +168,8 @@ class ModelTracer(fx.Tracer):
                 kwargs["training"] = training
             self._phases.append(training)
             self._layers.append(layer)
-            outputs = _like_recorded(layer, layer.call(*args, **kwargs))
+            run = layer.forward if layer._has_own_forward() else layer.call
+            outputs = _like_recorded(layer, run(*args, **kwargs))
             self._layers.pop()
             self._phases.pop()
         else:
@@ -253,11 +254,14 @@ def _like_recorded(layer: Layer, proxy: Any) -> Any:
     """A module or torch function returns one proxy; where the layer is known to return a list or dict, its parts."""
     if not isinstance(proxy, fx.Proxy) or not layer.inbound_nodes:
         return proxy
-    outputs = layer.inbound_nodes[0].outputs
+    return _parts(layer.inbound_nodes[0].outputs, proxy)
+
+
+def _parts(outputs: Any, proxy: fx.Proxy) -> Any:
     if isinstance(outputs, dict):
-        return {key: proxy[key] for key in outputs}
+        return {key: _parts(x, proxy[key]) for key, x in outputs.items()}
     if isinstance(outputs, (list, tuple)):
-        return type(outputs)([proxy[i] for i in range(len(outputs))])
+        return type(outputs)([_parts(x, proxy[i]) for i, x in enumerate(outputs)])
     return proxy
 
 

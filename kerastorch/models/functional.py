@@ -180,6 +180,7 @@ class Functional(Model):
         )
         first = self._graph.inputs[0] if len(self._graph.inputs) == 1 else None
         plain = isinstance(self._structure_in, KerasTensor) and first is not None and None not in first.shape[1:]
+        plain = plain and not self._has_own_forward()
         plain = (
             plain
             and not self._lowered.has_extras

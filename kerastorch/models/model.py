@@ -186,11 +186,18 @@ class Model(Layer):
         saving.save_model(self, filepath, overwrite, include_optimizer, save_format, dialect)
 
     def save_weights(
-        self, filepath: Any, overwrite: bool = True, save_format: str | None = None, options: Any = None
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        save_format: str | None = None,
+        options: Any = None,
+        *,
+        dialect: str | None = None,
     ) -> None:
-        """Writes the weights to an h5 file: in tf.keras 2's layout, or, named '*.weights.h5', in Keras 3's. options: of
-        TensorFlow's checkpoints; they mean nothing here."""
-        saving.save_weights(self, filepath, overwrite, save_format)
+        """Writes the weights to an h5 file: in tf.keras 2's layout, or, named '*.weights.h5', in Keras 3's; with
+        dialect='keras2' as tf.keras since 2.15 reads it. options: of TensorFlow's checkpoints; they mean nothing here.
+        Raises ValueError for another dialect, or for one that goes with no '*.weights.h5'."""
+        saving.save_weights(self, filepath, overwrite, save_format, dialect)
 
     def load_weights(
         self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, options: Any = None
@@ -269,6 +276,11 @@ def _inject(cls: type) -> None:
     """Puts Functional in the place of Model among the bases of a user's class that draws itself."""
     if cls is Model or issubclass(cls, _functional()):
         return
+    if (
+        getattr(cls.__dict__.get("call"), "__name__", "") == "forward"
+    ):  # it stands around what is drawn, not in its place
+        setattr(cls, "forward", cls.__dict__["call"])  # noqa: B010
+        del cls.call
     cls.__bases__ = tuple(_functional() if base is Model else base for base in cls.__bases__)
     for base in cls.__bases__:
         if base is not object and issubclass(base, Model):

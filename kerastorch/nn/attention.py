@@ -50,7 +50,8 @@ class MultiHeadDotProduct(nn.Module):
 
     query: (batch, ..., heads * size), key and value the same with their own lengths along the attended axes.
     heads: of the query. kv_heads: of key and value, where fewer: each serves `heads / kv_heads` of the query's.
-    attention_axes: the axes attended over. dropout: of the weights, while training. window: how far a position sees.
+    attention_axes: the axes attended over; the one behind the positions' is that of the heads.
+    dropout: of the weights, while training. window: how far a position sees.
     robust_masking: masked scores are replaced, rather than lowered by a large number.
     """
 
@@ -87,7 +88,7 @@ class MultiHeadDotProduct(nn.Module):
         if unmasked and not (return_weights or (causal and self.robust_masking)):
             out = F.scaled_dot_product_attention(q, k, v, None, rate, causal, enable_gqa=self.kv_heads != self.heads)
             return self._join(out, query)
-        sizes = [x.shape[a] for x in (query, key) for a in self.attention_axes]
+        sizes = [(*x.shape[:-1], self.heads)[a] for x in (query, key) for a in self.attention_axes]
         bias = None
         if causal or not unmasked:
             mask = self._full_mask(mask, causal, sizes, q, k)
@@ -108,21 +109,20 @@ class MultiHeadDotProduct(nn.Module):
 
     def _split(self, x: torch.Tensor, heads: int) -> torch.Tensor:
         """(batch, ..., heads * size) -> (batch, rest..., heads, attended positions, size)."""
-        if x.ndim == 3:
+        if x.ndim == 3 and self.attention_axes == (1,):
             batch, length, features = x.shape
             return x.view(batch, length, heads, features // heads).transpose(1, 2)
         x = x.unflatten(-1, (heads, -1))
-        rest = [a for a in range(x.ndim - 2) if a not in self.attention_axes]
-        x = x.permute(*rest, x.ndim - 2, *self.attention_axes, x.ndim - 1)
-        return x.flatten(len(rest) + 1, -2)
+        rest = [a for a in range(x.ndim - 1) if a not in self.attention_axes]
+        return x.permute(*rest, *self.attention_axes, x.ndim - 1).flatten(len(rest), -2)
 
     def _join(self, out: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """The inverse of `_split`, for a query of the given shape."""
-        if query.ndim == 3:
+        if query.ndim == 3 and self.attention_axes == (1,):
             return out.transpose(1, 2).flatten(2)
-        rest = [a for a in range(query.ndim - 1) if a not in self.attention_axes]
-        out = out.unflatten(-2, [query.shape[a] for a in self.attention_axes])
-        order = [*rest, query.ndim - 1, *self.attention_axes, query.ndim]
+        rest = [a for a in range(query.ndim) if a not in self.attention_axes]
+        out = out.unflatten(-2, [(*query.shape[:-1], self.heads)[a] for a in self.attention_axes])
+        order = [*rest, *self.attention_axes, query.ndim]
         return out.permute(*[order.index(a) for a in range(query.ndim + 1)]).flatten(-2)
 
     def _full_mask(

@@ -85,17 +85,17 @@ def _training_state(model: Any) -> dict[str, Any]:
     return {"compile_config": config, "state": state if all(value is not None for value in values) else {}}
 
 
-def save_weights(model: Any, filepath: Any) -> None:
-    """Writes Keras 3's `.weights.h5`, atomically."""
+def save_weights(model: Any, filepath: Any, dialect: str | None = None) -> None:
+    """Writes Keras 3's `.weights.h5`, or, with dialect 'keras2', that of tf.keras since 2.15, atomically."""
     import h5py
 
     with replacing(filepath) as temporary, h5py.File(temporary, "w") as file:
-        _write_weights(file, model)
+        _write_weights(file, model, dialect == "keras2")
 
 
-def _write_weights(file: Any, model: Any) -> None:
+def _write_weights(file: Any, model: Any, keras2: bool = False) -> None:
     file.create_group("vars")  # which tf_keras wants, though a drawn model has no weights of its own
-    for name, path, value in stored_values(model):
+    for name, path, value in stored_values(model, keras2):
         file.create_dataset(path, data=value).parent.attrs["name"] = name
 
 

@@ -23,6 +23,7 @@ from kerastorch.saving.dialects import portable
 from kerastorch.saving.dialects.given_masks import with_given_masks
 from kerastorch.saving.dialects.keras3 import calls_by_keyword, names_lambdas_function
 from kerastorch.saving.dialects.keras3_writing import needs_keras3, written
+from kerastorch.saving.dialects.lora import with_lora
 from kerastorch.saving.dialects.old_weights import converter, filed_layers, is_keras0, keras0_layers
 from kerastorch.saving.dialects.remarks import remarks
 from kerastorch.saving.masks import check_masks
@@ -255,9 +256,9 @@ def read_layers(file: h5py.File) -> list[StoredLayer]:
     return layers
 
 
-def fill(model: Any, found: list[StoredLayer], origin: Origin) -> LoadReport:
-    """Gives a model made from a file's architecture the weights that `read_layers` found in it."""
-    layers, stored = filed_layers(model, found, origin)
+def fill(model: Any, found: list[StoredLayer], config: Any, origin: Origin) -> LoadReport:
+    """Gives a model made from a file's architecture (`read_config`) the weights that `read_layers` found in it."""
+    layers, stored = filed_layers(model, with_lora(found, lambda: config), origin)
     report = LoadReport(origin, notes=remarks(model, origin))
     convert = converter(origin, report)
     own = [(layer, stored_order(layer)) for layer in layers]
@@ -274,7 +275,8 @@ def load_weights(model: Any, file: h5py.File, by_name: bool, skip_mismatch: bool
     """Reads weights into a built model, by the order of its layers or by their names."""
     report = LoadReport(read_origin(file))
     report.notes += remarks(model, report.origin)
-    layers, stored = filed_layers(model, read_layers(file), report.origin)
+    found = with_lora(read_layers(file), lambda: read_config(file) if "model_config" in file.attrs else {})
+    layers, stored = filed_layers(model, found, report.origin)
     convert = converter(report.origin, report)
     own = [(layer, stored_order(layer)) for layer in layers]
     if by_name:

@@ -77,7 +77,7 @@ def _read_h5(file: Any, custom_objects: Any, called: str) -> Any:
         model = _made(config, custom_objects, origin, lambda: _named_weights(stored), called)
         if not model.built:
             _build(model, config)
-        model.load_report = h5.fill(model, stored, origin)
+        model.load_report = h5.fill(model, stored, config, origin)
     model._compile_config = h5.read_training_state(file)
     return model
 

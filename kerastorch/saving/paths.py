@@ -74,10 +74,12 @@ def _folders(stored: Iterable[str]) -> set[str]:
     return {f"{'/'.join(x[:depth])}/" for x in parts for depth in range(1, len(x))}
 
 
-def stored_values(model: Any) -> Iterator[tuple[str, str, np.ndarray]]:
+def stored_values(model: Any, keras2: bool = False) -> Iterator[tuple[str, str, np.ndarray]]:
     """Every weight's layer, its path under which Keras 3 looks for it, and its value; those of a layer that several models
-    within the model hold, at each of its places, as Keras 3 makes a layer of its own at each."""
-    for path, layer in _walk(model, "", set(), _Way(keras3=True, each_place=True)):
+    within the model hold, at each of its places, as Keras 3 makes a layer of its own at each.
+
+    keras2: under the path where tf.keras since 2.15 looks for it."""
+    for path, layer in _walk(model, "", set(), _Way(backwards=True) if keras2 else _Way(keras3=True, each_place=True)):
         if not layer._saves_itself():
             for key, variable in layer._saved_variables().items():
                 yield layer.name, f"{path}vars/{key}", variable.numpy()
@@ -98,7 +100,7 @@ def _walk(layer: Any, path: str, seen: set[int], way: _Way, again: bool = False)
     seen.add(id(layer))
     yield path, layer
     again = way.each_place and _is_drawn(layer)
-    parts = _parts(layer)
+    parts = _parts(layer, way.keras3)
     if _is_users_model(layer):
         parts.append(("layers", _as_put_in(layer) if way.keras3 else layer.layers))
     parts.sort(key=lambda part: (way.keras3 and part[0].startswith("_"), part[0]), reverse=way.backwards)
@@ -153,11 +155,11 @@ def _is_container(value: Any) -> bool:
     return isinstance(value, (list, tuple, dict, nn.ModuleList, nn.ModuleDict))
 
 
-def _parts(layer: Any) -> list[tuple[str, Any]]:
-    """The attributes of a layer that hold layers."""
+def _parts(layer: Any, keras3: bool) -> list[tuple[str, Any]]:
+    """The attributes of a layer that hold layers, under the names that a Keras has for them."""
     if _is_drawn(layer):
         return [("layers", layer.layers)]
-    public = _PUBLIC_PARTS.get(type(layer).__name__, ())
+    public = _PUBLIC_PARTS.get(type(layer).__name__, ()) if keras3 else ()
     own = {name: value for name, value in vars(layer).items() if _is_container(value) and name not in NO_PARTS}
     within = {key for name, value in own.items() for key, _ in named_parts(name, value)}
     found = {**own, **{name: module for name, module in layer._modules.items() if name not in within}}

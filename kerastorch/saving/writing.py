@@ -43,10 +43,13 @@ def save_model(
         h5.save_model(model, filepath, include_optimizer, dialect)
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True, save_format: str | None = None) -> None:
+def save_weights(
+    model: Any, filepath: Any, overwrite: bool = True, save_format: str | None = None, dialect: str | None = None
+) -> None:
     """Writes the weights, atomically: `.weights.h5` as Keras 3 has it, `.safetensors` under their torch names, else tf.keras
     2's h5.
 
+    dialect: 'keras2' writes a `.weights.h5` as tf.keras since 2.15 has it, which calls some layers within layers otherwise.
     Raises as `save_model`, and ValueError for a model without weights yet.
     """
     by_path = str(filepath).endswith(".weights.h5")
@@ -55,12 +58,20 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, save_format:
         raise ValueError(
             f"Cannot write weights to {filepath}: name the file '*.weights.h5' (Keras 3) or '*.h5' (tf.keras)."
         )
+    if dialect is not None and not (by_path and dialect in ("keras2", "keras3")):
+        raise ValueError(
+            f"Cannot write weights to {filepath} with dialect={dialect!r}: a '.weights.h5' takes 'keras2' or "
+            "'keras3', others none."
+        )
     check_overwrite(filepath, overwrite)
     if not model.built:
         raise ValueError(
             f"Model '{model.name}' has no weights to save yet: call it on data, or build(input_shape), first."
         )
-    (archive if by_path else safetensors if as_tensors else h5).save_weights(model, filepath)
+    if by_path:
+        archive.save_weights(model, filepath, dialect)
+    else:
+        (safetensors if as_tensors else h5).save_weights(model, filepath)
 
 
 def _is_open_h5(filepath: Any) -> bool:

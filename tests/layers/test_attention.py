@@ -249,14 +249,20 @@ def test_the_activity_of_multi_head_attention_counts_once():
     ("masked", "want"),
     [(False, [[1, 0, 0], [1, 1, 0], [1, 1, 1]]), (True, [[1, 0, 0], [0, 0, 0], [1, 0, 1]])],
 )
-def test_the_scores_of_multi_head_attention_carry_their_mask(masked, want):
-    """As in tf_keras 2.21, where it is left over from the softmax."""
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.MultiHeadAttention(2, 2),
+        lambda: keras.layers.MultiHeadAttention(2, 2, keras3_masking=True),
+        lambda: keras.layers.GroupQueryAttention(2, 2, 2),
+    ],
+)
+def test_the_scores_of_attention_carry_their_mask(make, masked, want):
+    """As in tf_keras 2.21 and Keras 3.15, where it is left over from the softmax."""
     x = h = keras.Input((3, 2))
     if masked:
         h = keras.layers.Masking()(x)
-    model = keras.Model(
-        x, keras.layers.MultiHeadAttention(2, 2)(h, h, return_attention_scores=True, use_causal_mask=True)
-    )
+    model = keras.Model(x, make()(h, h, return_attention_scores=True, use_causal_mask=True))
     output, scores = model(torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]]))
     assert hasattr(output, "_keras_mask") is masked
     assert scores._keras_mask.int().tolist() == [[want]]
@@ -272,3 +278,31 @@ def test_key_and_value_of_different_lengths():
         layer(query, value, key)
     with pytest.raises(ValueError, match="key and value must agree"):
         layers.MultiHeadAttention(2, 3)(keras.Input((4, 3)), keras.Input((5, 3)), keras.Input((6, 3)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "keras3", "want", "scores"),
+    # Of tf_keras 2.21 and Keras 3.15; the last axis but one is that of the heads for tf_keras, of the steps for Keras 3.
+    [
+        ((-3,), False, [-4.2621, -3.1892, -1.5955], (2, 2, 4, 4)),
+        ((-2,), False, [2.8073, 3.957, -0.7866], (2, 4, 2, 2)),
+        ((-2, -3), False, [2.8069, 3.9565, -0.7866], (2, 2, 4, 2, 4)),
+        ((-2,), True, [-4.2621, -3.1892, -1.5955], (2, 2, 4, 4)),
+        ((-1,), True, [2.8073, 3.957, -0.7866], (2, 4, 2, 2)),
+        ((2,), True, [2.8073, 3.957, -0.7866], (2, 4, 2, 2)),
+    ],
+)
+def test_negative_attention_axes(axes, keras3, want, scores):
+    random = np.random.RandomState(0)
+    x = torch.tensor(random.randn(2, 4, 5), dtype=torch.float32)
+    layer = keras.layers.MultiHeadAttention(2, 3, attention_axes=axes, keras3_masking=keras3)
+    symbolic = layer(keras.Input((4, 5)), keras.Input((4, 5)), return_attention_scores=True)
+    layer.set_weights([random.randn(*v.shape) for v in layer.weights])
+    got = layer(x, x, return_attention_scores=True)
+    np.testing.assert_allclose(got[0].detach().flatten()[:3], want, atol=1e-4)
+    assert tuple(got[1].shape) == scores and symbolic[1].shape == (None, *scores[1:])
+
+
+def test_attention_axes_that_are_one():
+    with pytest.raises(ValueError, match=r"must differ .* got \(1, -3\)"):
+        keras.layers.MultiHeadAttention(2, 3, attention_axes=(1, -3))(keras.Input((4, 5)), keras.Input((4, 5)))

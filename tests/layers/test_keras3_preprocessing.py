@@ -115,3 +115,13 @@ def test_dropout_of_a_keras_3_file_drops_while_training():
     x = torch.ones(2, *model.input_shape[1:])
     torch.testing.assert_close(model(x), x)
     assert (model.train()(x) == 0).any()
+
+
+def test_bins_are_int32_in_keras3(tmp_path):
+    """As Keras 3.15 has them, whatever the dtype in the config; tf_keras 2.21 has int64."""
+    x = keras.Input((2,))
+    model = keras.Model(x, keras.layers.Discretization([0.0, 1.0])(x))
+    assert model(np.array([[0.5, 2.0]])).dtype == torch.int64
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    torch.testing.assert_close(again(np.array([[0.5, 2.0]])), torch.tensor([[1, 2]], dtype=torch.int32))

@@ -266,6 +266,16 @@ class TestSpectralNormalization:
         model(torch.randn(2, 6, 6, 2)).sum().backward()
         assert abs(np.linalg.norm(model.get_weights()[0].reshape(-1, 3), 2) - 1) < 1e-2
 
+    def test_two_calls_before_one_gradient(self):
+        """As tf_keras 2.21: each call's gradient is by the kernel that it had. (Keras 3 on torch raises.)"""
+        layer = built(layers.SpectralNormalization(layers.Dense(3)), 4)
+        layer.kernel.assign(np.arange(12.0).reshape(4, 3))
+        layer.vector_u.assign([[0.1, 0.2, 0.3]])
+        x = torch.ones(2, 4, requires_grad=True)
+        (layer(x, training=True).sum() + layer(2 * x, training=True).sum()).backward()
+        np.testing.assert_allclose(x.grad[0], [0.4009722, 1.6038888, 2.8068054, 4.0097218], rtol=1e-5)
+        assert (layer.kernel.grad == 6).all()
+
     def test_frozen_weights_are_in_tf_keras_order(self):
         layer = built(layers.SpectralNormalization(layers.Dense(3), trainable=False, name="sn"), 5)
         layer.trainable = False

@@ -317,3 +317,27 @@ def test_learned_bins_are_counted_before_a_file_tells_them():
     again.set_weights(model.get_weights())
     assert again.layers[1].output_shape == (None, 5)
     np.testing.assert_array_equal(again.predict(np.ones((2, 1)), verbose=0), model.predict(np.ones((2, 1)), verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "want"),
+    [
+        ({}, [2, 3, 1]),
+        ({"output_sequence_length": 4}, [2, 3, 1, 0]),
+        ({"ngrams": 2}, [2, 3, 1, 1, 1]),
+        ({"output_mode": "multi_hot"}, [1, 1, 1]),
+        ({"output_mode": "tf_idf", "idf_weights": [2, 4]}, [3, 2, 4]),
+    ],
+)
+def test_tokens_without_a_batch_are_one_text(options, want):
+    """As tf_keras 2.21: so Input(()) with split=None."""
+    x = keras.Input((), dtype="string")
+    model = keras.Model(x, L.TextVectorization(split=None, vocabulary=["a", "b"], **options)(x))
+    assert model(["a", "b", "q"]).tolist() == want
+
+
+def test_one_text():
+    """As tf_keras 2.21."""
+    assert L.TextVectorization(vocabulary=["a", "b"])("a q b").tolist() == [2, 1, 3]
+    assert L.TextVectorization(vocabulary=["a", "b"], output_mode="count")("b b").tolist() == [0, 0, 2]
+    assert L.TextVectorization(vocabulary=["a", "b"], split=None)("b").tolist() == 3

@@ -351,3 +351,26 @@ def test_names_of_convolutional_lstms(rank, name):
     """As tf_keras 2.21 names them."""
     keras.backend.clear_session()
     assert getattr(keras.layers, f"ConvLSTM{rank}D")(2, 2).name == name
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+def test_zeroed_steps_of_an_unrolled_stack_that_goes_backwards(cells):
+    """As tf_keras 2.21: by the mask in the order of the inputs, though the outputs are in the other."""
+    stack = [layers.SimpleRNNCell(2) for _ in range(cells)]
+    options = {"return_sequences": True, "go_backwards": True, "unroll": True, "zero_output_for_mask": True}
+    outputs = layers.RNN(stack if cells > 1 else stack[0], **options)(
+        torch.ones(1, 3, 1), mask=torch.tensor([[True, True, False]])
+    )
+    assert outputs[0].any(-1).tolist() == [False, True, False]
+
+
+def test_a_stack_within_a_stack_in_both_directions(tmp_path):
+    x = keras.Input((3, 2))
+    stack = layers.StackedRNNCells([layers.StackedRNNCells([layers.LSTMCell(3), layers.SimpleRNNCell(2)])])
+    model = keras.Model(x, layers.Bidirectional(layers.RNN(stack, return_state=True))(x))
+    model.save(tmp_path / "m.h5")
+    again = keras.models.load_model(tmp_path / "m.h5")
+    data = torch.randn(2, 3, 2)
+    shapes = pytree.tree_map(lambda y: tuple(y.shape), again(data))
+    assert shapes == [(2, 4), [[(2, 3), (2, 3)], (2, 2)], [[(2, 3), (2, 3)], (2, 2)]]
+    torch.testing.assert_close(again(data), model(data))

@@ -109,3 +109,26 @@ def test_one_layer_for_several_lengths():
     alone = layers.TimeDistributed(dense)
     for x in (short, long, short):
         torch.testing.assert_close(alone(x), dense(x))
+
+
+@pytest.mark.parametrize("wrap", [layers.TimeDistributed, lambda model: model])
+@pytest.mark.parametrize(
+    ("frozen", "trained", "others"),
+    # Of tf_keras 2.21 and Keras 3.15, whose h5 files hold the weights in this order: the first letters of their names.
+    [
+        ((), "kbgbkb", "mm"),
+        ((0,), "gbkb", "kbmm"),
+        ((1,), "kbkb", "gbmm"),
+        ((0, 1, 2), "", "kbgbmmkb"),
+    ],
+)
+def test_order_of_weights_in_files(wrap, frozen, trained, others):
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.BatchNormalization(), layers.Dense(5)])
+    layer = wrap(inner)
+    layer(torch.ones((2, 4) if layer is inner else (2, 6, 4)))
+    for i in frozen:
+        inner.layers[i].trainable = False
+    if len(frozen) == 3:
+        layer.trainable = False
+    for weights, want in ((layer.trainable_weights, trained), (layer.non_trainable_weights, others)):
+        assert "".join(v.name.rpartition("/")[2][0] for v in weights) == want

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 import kerastorch as keras
 from kerastorch import layers
@@ -207,3 +208,14 @@ def test_lowering_in_one_thread_does_not_disturb_another():
     stop.set()
     thread.join()
     assert failures == []
+
+
+def test_a_users_layer_of_nested_outputs():
+    class Parts(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs, [inputs + 1, {"a": inputs + 2}]
+
+    x = keras.Input((2,))
+    parts = Parts()(x)
+    model = keras.Model(x, [parts[1][1]["a"], parts])
+    assert [y.tolist() for y in pytree.tree_leaves(model(torch.zeros(1, 2)))] == [[[n, n]] for n in (2, 0, 1, 2)]

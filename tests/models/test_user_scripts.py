@@ -211,6 +211,61 @@ def test_forward_around_a_call_that_is_there():
     np.testing.assert_allclose(layer(X).detach(), layer.call(torch.as_tensor(X)).detach() * 2)
 
 
+class TwiceDrawn(keras.Model):
+    def forward(self, inputs):
+        return super().forward(inputs) * 2
+
+
+class TwiceStacked(keras.Sequential):
+    def forward(self, inputs):
+        return super().forward(inputs) * 2
+
+
+class TwiceDense(layers.Dense):
+    def forward(self, inputs):
+        return super().forward(inputs) * 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, dense: TwiceDrawn(x, dense(x)),
+        lambda x, dense: TwiceStacked([x, dense]),
+        lambda x, dense: keras.Model(x, TwiceDense(2, weights=dense.get_weights())(x)),
+    ],
+)
+def test_forward_around_what_is_drawn(make):
+    dense = layers.Dense(2)
+    want = dense(X) * 2
+    x = keras.Input(X.shape[1:])
+    model = make(x, dense)
+    for call in (model, model, keras.Model(x, model(x))):
+        torch.testing.assert_close(call(torch.as_tensor(X)), want)
+    np.testing.assert_allclose(model.predict(X), want.detach(), rtol=1e-6)
+
+
+def test_parts_of_open_axes_are_open():
+    """As in tf_keras 2.21: there may be fewer steps than are asked for."""
+    x = keras.Input((None, 4))
+    assert x[:, :3].shape == x[:, -3:].shape == (None, None, 4)
+    assert x[..., 1:3].shape == (None, None, 2)
+    assert x[:2, 0, None].shape == (None, 1, 4)
+    assert keras.Input((5, 4))[:, :3].shape == (None, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layers.Dense(3), lambda: layers.Conv1D(3, 2), lambda: layers.BatchNormalization()]
+)
+def test_built_twice(make):
+    """As in tf_keras 2.21; Keras 3 refuses it."""
+    layer = make()
+    layer.build((None, 5, 4))
+    count = len(layer.weights)
+    layer.build((None, 5, 6))
+    assert len(layer.weights) == count and 6 in layer.weights[0].shape
+    layer(torch.ones(2, 5, 6))
+
+
 def test_open_axes_stay_open():
     x = keras.Input((None, None, 3))
     y = layers.Add()([layers.Conv2D(3, 3, padding="same")(x), x])

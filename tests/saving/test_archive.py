@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -325,3 +326,61 @@ def test_a_vocabulary_at_another_place_is_not_lost(tmp_path):
             target.writestr(name.replace("integer_lookup/", "elsewhere/"), source.read(name))
     with pytest.raises(ValueError, match=r"have no vocabulary, and .*elsewhere.*belong to none"):
         keras.models.load_model(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (lambda: keras.layers.SeparableConv1D(2, 2, padding="causal", name="a"), "'a': it has no causal padding"),
+        (
+            lambda: keras.layers.TimeDistributed(keras.layers.LocallyConnected1D(2, 2, name="a")),
+            "'a': it has no Locally",
+        ),
+        (lambda: keras.layers.LayerNormalization(axis=[2, 1], name="a"), "'a': it has the weights of axes"),
+        (lambda: keras.layers.DepthwiseConv1D(1, groups=3, name="a"), "'a': it has no groups=3 there"),
+        (lambda: keras.layers.Dense(2, kernel_constraint="radial_constraint", name="a"), "it has no RadialConstraint"),
+    ],
+)
+def test_what_keras_3_has_not_is_told(layer, says, tmp_path):
+    x = keras.Input((4, 3, 3)) if isinstance(layer(), keras.layers.TimeDistributed) else keras.Input((4, 3))
+    model = keras.Model(x, layer()(x))
+    with pytest.warns(UserWarning, match=f"Keras 3 cannot open this file, or not with the same numbers .*{says}"):
+        model.save(tmp_path / "m.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.save(tmp_path / "m.h5")
+
+
+def test_a_layer_that_goes_backwards_in_both_directions(tmp_path):
+    """Keras 3.15 would make both of Bidirectional's layers go backwards, and refuses that."""
+    x = keras.Input((4, 3))
+    model = keras.Model(x, keras.layers.Bidirectional(keras.layers.LSTM(2, go_backwards=True))(x))
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        config = json.loads(archive.read("config.json"))["config"]["layers"][1]["config"]
+    assert [config[key]["config"]["go_backwards"] for key in ("layer", "backward_layer")] == [True, False]
+    data = torch.randn(2, 4, 3)
+    torch.testing.assert_close(keras.models.load_model(tmp_path / "m.keras")(data), model(data))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_causal_attention_is_told_by_its_calls(suffix, tmp_path):
+    """The argument `causal` is in no config of tf_keras 2.21, and Keras 3 does not have it."""
+    x = keras.Input((4, 3))
+    model = keras.Model(x, keras.layers.Attention(causal=True)([x, x]))
+    model.save(tmp_path / f"m{suffix}")
+    data = torch.randn(2, 4, 3)
+    torch.testing.assert_close(keras.models.load_model(tmp_path / f"m{suffix}")(data), model(data))
+
+
+def test_weights_at_the_paths_of_tf_keras(tmp_path):
+    """Where tf_keras 2.21 looks for them; Keras 3 has public names there."""
+    x = keras.Input((3, 4))
+    model = keras.Model(x, keras.layers.MultiHeadAttention(1, 2)(x, x))
+    for dialect, name in (("keras2", "_query_dense"), ("keras3", "query_dense"), (None, "query_dense")):
+        model.save_weights(tmp_path / "w.weights.h5", dialect=dialect)
+        with h5py.File(tmp_path / "w.weights.h5") as file:
+            assert f"layers/multi_head_attention/{name}/vars/0" in file
+        assert not model.load_weights(tmp_path / "w.weights.h5").unused
+    with pytest.raises(ValueError, match="takes 'keras2' or 'keras3', others none"):
+        model.save_weights(tmp_path / "w.h5", dialect="keras2")

@@ -262,3 +262,36 @@ def test_into_an_open_file(tmp_path):
     loaded = keras.models.load_model(tmp_path / "m.h5")
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_what_lora_adds_is_read_with_the_kernels(tmp_path):
+    """A file as Keras 3.15 writes it after enable_lora: the kernel, being frozen, at the end."""
+    x = keras.Input((2, 3))
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="d"), layers.BatchNormalization(name="bn")])
+    model = keras.Model(x, layers.TimeDistributed(inner, name="td")(x))
+    model.save(tmp_path / "m.h5", dialect="keras3")
+    want = model.get_weights()
+    a, b = np.full((3, 1), 2, "float32"), np.full((1, 2), 3, "float32")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][1]["config"]["layer"]["config"]["layers"][1]["config"].update(
+            lora_rank=1, lora_alpha=4
+        )
+        file.attrs["model_config"] = json.dumps(config)
+        group = file["model_weights/td"]
+        names = [name.decode() for name in group.attrs["weight_names"]]
+        values = {name: group[name][()] for name in names}
+        for name in names:
+            del group[name]
+        kernel, bias, *rest = (values[name] for name in names)
+        lora = ("lora_kernel_a", "lora_kernel_b")
+        order = ["s/d/bias", *(f"s/d/{x}" for x in lora), "s/bn/gamma", "s/bn/beta", "s/d/kernel", "s/bn/m", "s/bn/v"]
+        group.attrs["weight_names"] = [name.encode() for name in order]
+        for name, value in zip(order, (bias, a, b, *rest[:2], kernel, *rest[2:]), strict=True):
+            group[name] = value
+    for got in (
+        load_model(tmp_path / "m.h5").get_weights(),
+        model.load_weights(tmp_path / "m.h5") and model.get_weights(),
+    ):
+        np.testing.assert_allclose(got[0], want[0] + 24, rtol=1e-6)
+        assert all(np.array_equal(x, y) for x, y in zip(got[1:], want[1:], strict=True))

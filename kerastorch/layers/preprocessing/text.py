@@ -29,6 +29,7 @@ class TextVectorization(CategoricalLayer):
 
     (batch,) or (batch, 1) of strings (NumPy arrays or lists) -> (batch, longest or output_sequence_length) of int64,
     padded with 0, 1 being unknown; with output_mode 'multi_hot', 'count' or 'tf_idf' (batch, size of the vocabulary).
+    With split=None the last axis is that of a text's tokens, so that strings (n,) are one text, not a batch of them.
     standardize: 'lower_and_strip_punctuation', 'lower', 'strip_punctuation', None, or a function of an array of
     strings. split: 'whitespace', 'character', None, or a function from an array of strings to lists of tokens. ngrams:
     an int for all up to it, or a tuple of lengths. ragged: rows of their own lengths, as a nested tensor.
@@ -137,8 +138,8 @@ class TextVectorization(CategoricalLayer):
     def _rows(self, values: np.ndarray) -> tuple[list[list[str]], tuple[int, ...]]:
         """The tokens of each text, and the shape in which the texts came."""
         if self.split is None:
-            values = self._standardized(values.reshape(-1, 1) if values.ndim < 2 else values)
-            rows, lead = values.reshape(-1, values.shape[-1]).tolist(), values.shape[:-1]
+            values, lead = self._standardized(values), values.shape[:-1]
+            rows = values.reshape(-1, values.shape[-1] if values.ndim else 1).tolist()
         else:
             if values.ndim > 1 and values.shape[-1] != 1:
                 raise ValueError(
@@ -146,7 +147,7 @@ class TextVectorization(CategoricalLayer):
                     "(batch, 1), got "
                     f"{values.shape}. Or set split=None for tokens."
                 )
-            values = self._standardized(values[..., 0] if values.ndim > 1 else values.reshape(-1))
+            values = self._standardized(values[..., 0] if values.ndim > 1 else values)
             rows, lead = self._split_texts(values), values.shape
         if self._widths is not None:
             rows = [[" ".join(row[i : i + n]) for n in self._widths for i in range(len(row) - n + 1)] for row in rows]
@@ -176,8 +177,7 @@ class TextVectorization(CategoricalLayer):
         rows, lead = self._rows(values)
         if self.output_mode == "int":
             indices = self._indices(rows, lead)
-            flat = self.split is None and values.ndim == 1 and not self.ragged and self.output_sequence_length is None
-            return indices[:, 0] if flat and self._widths is None else indices
+            return indices[0] if self.split is None and not values.ndim else indices
         if self.output_mode is not None:
             if self._lookup_layer._depth() is None:
                 raise RuntimeError(
@@ -185,7 +185,8 @@ class TextVectorization(CategoricalLayer):
                     "be known "
                     "before the call. Give vocabulary, or call adapt."
                 )
-            return self._lookup_layer.call_rows(rows)
+            vectors = self._lookup_layer.call_rows(rows)
+            return vectors if lead else vectors[0]
         longest = max(map(len, rows), default=0)
         return np.array([row + [""] * (longest - len(row)) for row in rows]).reshape(*lead, longest)
 
@@ -199,11 +200,14 @@ class TextVectorization(CategoricalLayer):
         return torch.tensor(padded, dtype=torch.int64, device=device).reshape(*lead, length)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """(batch, tokens), or (batch, size of the vocabulary)."""
+        """(batch, tokens), or (batch, size of the vocabulary); with split=None also of other ranks."""
         shape = tuple(input_shape)
+        lead, tokens = (shape[:-1], shape[-1:]) if self.split is None else (shape[:1], (None,))
         if self.output_mode in ("int", None):
-            return (shape[0], self.output_sequence_length)
-        return encoded_shape((shape[0], None), self.output_mode, self._lookup_layer._depth())
+            if self.output_sequence_length is not None or self._widths is not None:
+                tokens = (self.output_sequence_length,)
+            return (*lead, *tokens)
+        return encoded_shape((*lead, None), self.output_mode, self._lookup_layer._depth())
 
     @property
     def compute_dtype(self) -> str:

@@ -165,6 +165,7 @@ class RNN(Layer):
     def _call_chain(self, x: torch.Tensor, states: list[Any], mask: Any = None, training: Any = None) -> Any:
         """As `call`: each cell of a stack goes over all steps of what the one below it has put out."""
         options = {} if training is None else {"training": training}
+        given = mask
         if self.go_backwards:
             time = 0 if self.time_major else 1
             x, mask = x.flip(time), None if mask is None else mask.flip(time)
@@ -175,6 +176,7 @@ class RNN(Layer):
             made = cell.rnn(x, *own, **options, **({} if mask is None else {"mask": mask}))
             x = made[0]
             ends += [made[i] for i in range(1, 1 + count)]
+        x = self._zeroed(x, given)
         return [x, *self._packed(ends)] if self.return_state else x
 
     def _over_time(self) -> Any:

@@ -12,6 +12,7 @@ from kerastorch.graph import KerasTensor, is_symbolic, name_scope, tensors_in
 from kerastorch.layers.base import Layer
 from kerastorch.layers.recurrent.base import RNN, _listed
 from kerastorch.layers.recurrent.cells import _plain
+from kerastorch.layers.structures import shape_map
 from kerastorch.layers.wrapper import Wrapper
 from kerastorch.registry import custom_object_scope, deserialize, serialize
 
@@ -198,9 +199,7 @@ class Bidirectional(Wrapper):
             if isinstance(inner, RNN):
                 inner._check_states(inner._split(own)[1])
         shapes = self.compute_output_shape(tensors_in(inputs)[0].shape)
-        return pytree.tree_map(
-            lambda shape: KerasTensor(shape, self.compute_dtype), shapes, is_leaf=lambda s: isinstance(s, tuple)
-        )
+        return shape_map(lambda shape: KerasTensor(shape, self.compute_dtype), shapes)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The input's mask for each output where sequences are returned; None for the states."""

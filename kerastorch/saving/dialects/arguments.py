@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kerastorch.saving.dialects.lora import LORA
 from kerastorch.saving.origin import Origin
 
 __all__ = ["HARD_SIGMOID", "arguments"]
@@ -29,8 +30,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
             f"{name} '{config.get('name')}' holds quantised weights (quantization_config={quantised!r:.200}), which are not read "
             "here. Save the model in Keras before model.quantize()."
         )
-    for key in ("lora_rank", "lora_alpha"):  # archives hold the kernels with what LoRA adds to them
-        config.pop(key, None)
+    if name in LORA:  # kernels are read with what LoRA adds to them
+        config.pop("lora_rank", None), config.pop("lora_alpha", None)
     if name == "RandomRotation":
         config.pop("value_range", None)  # which Keras 3.0 to 3.5 had, and did nothing with
     if name == "RandomCrop" and "data_format" in config:
@@ -53,6 +54,8 @@ def arguments(name: str, config: dict[str, Any], origin: Origin) -> dict[str, An
         del config["dtype"]  # before Keras 2.1 that of the input
     if name == "Discretization" and config.get("bin_boundaries") is not None:
         config.pop("num_bins", None)  # after `adapt` Keras 3 writes what it was asked for beside what it found
+    if name == "Discretization" and origin.generation == 3 and config.get("output_mode", "int") == "int":
+        config["dtype"] = "int32"  # whatever it says
     if config.get("pad_to_max_tokens") and config.get("max_tokens", 0) is None:
         config["pad_to_max_tokens"] = False  # TextVectorization's default before tf.keras 2.6, and of no effect
     if origin.generation == 3 and name == "MultiHeadAttention":

@@ -11,6 +11,7 @@ from kerastorch.registry import known_names
 from kerastorch.saving.dialects import keras2
 from kerastorch.saving.dialects.arguments import HARD_SIGMOID
 from kerastorch.saving.dialects.keras3 import MASKING, RECURRENT
+from kerastorch.saving.dialects.keras3_limits import tell_limits
 from kerastorch.saving.dialects.operations import written_call, written_operation
 from kerastorch.saving.dialects.tf_functions import as_operation
 
@@ -23,6 +24,7 @@ _DROPPED = {
     "TimeDistributed": ("keras3_masking", "by_step"),
     "Embedding": ("input_length", "sparse"),
     "Pipeline": ("dtype", "trainable"),
+    "Softmax": ("keras3_masking", "robust_masking"),
     "MultiHeadAttention": (
         "query_shape",
         "key_shape",
@@ -59,8 +61,11 @@ def needs_keras3(config: Any) -> bool:
 
 
 def written(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's config as Keras 3 writes it. Names with a slash, which Keras 3 refuses, get an underscore in its place."""
-    return _object(_renamed(config))
+    """A model's config as Keras 3 writes it; warns of what Keras 3 has not. Names with a slash, which Keras 3 refuses, get an
+    underscore in its place."""
+    made = _object(_renamed(config))
+    tell_limits(made)
+    return made
 
 
 def _renamed(x: Any) -> Any:
@@ -121,6 +126,9 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         result["batch_shape"] = shape
     if name == "BatchNormalization" and isinstance(result["axis"], list) and len(result["axis"]) == 1:
         result["axis"] = result["axis"][0]
+    if name == "Bidirectional" and result.get("backward_layer") is None and _goes_backwards(result["layer"]):
+        layer = result["layer"]  # of which Keras 3 would make another one that goes backwards
+        result["backward_layer"] = {**layer, "config": {**layer["config"], "go_backwards": False}}
     if name == "LeakyReLU":
         result["negative_slope"] = result.pop("alpha")
     if name == "RandomShear":  # Keras 3 reads a number, or two that are not negative
@@ -140,6 +148,10 @@ def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if name in known_names("layer"):
         result.update({key: _function(value) for key, value in result.items() if _names_own_function(key, value)})
     return result
+
+
+def _goes_backwards(layer: Mapping[str, Any]) -> bool:
+    return bool(layer["config"].get("go_backwards"))
 
 
 def _names_own_function(key: str, value: Any) -> bool:

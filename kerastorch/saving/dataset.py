@@ -21,6 +21,8 @@ _WORTHWHILE = 2**20
 """Bytes from which on a second thread gains more than it costs."""
 _AT_ONCE = 2**24
 """Bytes of the largest kernel that is read ahead: a larger one is laid out anew piece by piece, as it is read."""
+_LARGE = 2**22
+"""Bytes from which on NumPy asks for large pages, which the system clears several times faster than small ones."""
 _RUN = (2**30, 500, 2**16)
 """The most bytes and data sets that are read in one call to the system, and the most bytes between two of them."""
 
@@ -156,15 +158,19 @@ class _Reading(threading.Thread):
         super().__init__(name="kerastorch reads ahead")
         self._descriptor, self._complete = descriptor, False
         self._runs: list[tuple[int, list[Any]]] = []
-        # torch's, aligned for its kernels; each weight's part becomes a storage of its own.
-        memory, place = torch.empty(sum(x.nbytes + 63 & ~63 for x in found), dtype=torch.uint8).numpy(), 0
+        # Each weight's part becomes a storage of its own.
+        small = sum(x.nbytes + 63 & ~63 for x in found if x.nbytes < _LARGE)
+        memory, place = torch.empty(small, dtype=torch.uint8).numpy(), 0
         end = size = 0
         for data in found:
             start = _start(data)
             if self._runs and start < end:
                 continue  # within another: no file of Keras's has that
-            part = memory[place : place + data.nbytes]
-            place += data.nbytes + 63 & ~63
+            if data.nbytes >= _LARGE:
+                part = np.empty(data.nbytes, np.uint8)
+            else:
+                part = memory[place : place + data.nbytes]
+                place += data.nbytes + 63 & ~63
             if (
                 not self._runs
                 or size + data.nbytes > _RUN[0]

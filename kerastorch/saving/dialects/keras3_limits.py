@@ -10,9 +10,10 @@ __all__ = ["tell_limits"]
 
 _LACKING = {
     "AbstractRNNCell", "AddLoss", "AddMetric", "BatchNormalization1", "ClassMethod", "CosineMerge", "CuDNNGRU", "CuDNNLSTM",
-    "Highway", "InstanceMethod", "InstanceProperty", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense", "ParametricSoftplus", "RadialConstraint",
-    "RandomFourierFeatures", "RandomHeight", "RandomWidth", "SReLU", "SlicingOpLambda", "SyncBatchNormalization", "TFOpLambda",
-    "TensorFlowOpLayer", "ThresholdedReLU", "TimeDistributedMerge", "TorchFunction",
+    "Highway", "InstanceMethod", "InstanceProperty", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense",
+    "ParametricSoftplus", "RadialConstraint", "RandomFourierFeatures", "RandomHeight", "RandomWidth", "SReLU",
+    "SlicingOpLambda", "SyncBatchNormalization", "TFOpLambda", "TensorFlowOpLayer", "ThresholdedReLU",
+    "TimeDistributedMerge", "TorchFunction",
 }  # fmt: skip
 """Classes of kerastorch's that Keras 3 does not have."""
 

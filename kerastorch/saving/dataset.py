@@ -19,10 +19,8 @@ _FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 
 _WORTHWHILE = 2**20
 """Bytes from which on a second thread gains more than it costs."""
-_AT_ONCE = 2**24
-"""Bytes of the largest kernel that is read ahead: a larger one is laid out anew piece by piece, as it is read."""
 _LARGE = 2**22
-"""Bytes from which on NumPy asks for large pages, which the system clears several times faster than small ones."""
+"""Bytes from which on a data set is not read ahead: NumPy then asks for large pages, which are had several times faster."""
 _RUN = (2**30, 500, 2**16)
 """The most bytes and data sets that are read in one call to the system, and the most bytes between two of them."""
 
@@ -104,9 +102,9 @@ class Dataset:
         return ahead[1] if ahead is not None and ahead[0].is_complete() else None
 
     def may_be_read_ahead(self) -> bool:
-        """Whether the values lie in the file as they will in memory, one after the other, and are read at once."""
+        """Whether the values lie in the file as they will in memory, one after the other, and take small pages of it."""
         plain = self._memory_type is not None and self.end is not None
-        return plain and 0 < self.nbytes <= (_RUN[0] if len(self.shape) <= 2 else _AT_ONCE)
+        return plain and 0 < self.nbytes < _LARGE
 
     def expect(self, reading: _Reading, memory: np.ndarray) -> None:
         """Has `take` wait for what is reading the values into these bytes."""
@@ -158,19 +156,15 @@ class _Reading(threading.Thread):
         super().__init__(name="kerastorch reads ahead")
         self._descriptor, self._complete = descriptor, False
         self._runs: list[tuple[int, list[Any]]] = []
-        # Each weight's part becomes a storage of its own.
-        small = sum(x.nbytes + 63 & ~63 for x in found if x.nbytes < _LARGE)
-        memory, place = torch.empty(small, dtype=torch.uint8).numpy(), 0
+        # torch's, aligned for its kernels; each weight's part becomes a storage of its own.
+        memory, place = torch.empty(sum(x.nbytes + 63 & ~63 for x in found), dtype=torch.uint8).numpy(), 0
         end = size = 0
         for data in found:
             start = _start(data)
             if self._runs and start < end:
                 continue  # within another: no file of Keras's has that
-            if data.nbytes >= _LARGE:
-                part = np.empty(data.nbytes, np.uint8)
-            else:
-                part = memory[place : place + data.nbytes]
-                place += data.nbytes + 63 & ~63
+            part = memory[place : place + data.nbytes]
+            place += data.nbytes + 63 & ~63
             if (
                 not self._runs
                 or size + data.nbytes > _RUN[0]

@@ -1,7 +1,7 @@
-"""Convolutions with large kernels of few pixels as matrix products, at inference on the CPU.
+"""Convolutions with large kernels of few pixels as matrix products on the CPU.
 
 Deep in a network a picture has few pixels and many channels, and a batch of one is all that there is. oneDNN then takes
-longer to set itself up for the kernel, in every call, than the product takes.
+longer to set itself up for the kernel, in every call, than the product takes; for gradients more than once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ __all__ = ["ConvolutionOfFewPixels", "has_large_kernel"]
 _LARGE = 2**20
 """Elements of a kernel from which on the product is the faster one, for at most so many pixels of the output: """
 _FEW = 24 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64  # with AVX-512 oneDNN's own kernels gain more
+_FEW_WITH_GRADIENTS = 200
 
 
 def has_large_kernel(module: nn.Module) -> bool:
@@ -43,14 +44,17 @@ class ConvolutionOfFewPixels(StandIn):
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, in, rows, columns) -> (batch, out, new rows, new columns)."""
         module = self.module
-        if self._must_call_modules() or not x.is_cpu or x.dim() != 4 or x.stride(1) != 1:
+        with_gradients = torch.is_grad_enabled()
+        watched = self._is_watched() or (with_gradients and any(self._backward_hooks))
+        if watched or not x.is_cpu or x.dim() != 4 or x.stride(1) != 1:
             return module(x)
         (rows, columns), steps, zeros = module.kernel_size, module.stride, module.padding
         batch, _, height, width = x.shape
         height = (height + 2 * zeros[0] - rows) // steps[0] + 1
         width = (width + 2 * zeros[1] - columns) // steps[1] + 1
         weight = module._parameters.get("weight")
-        if not 0 < batch * height * width <= _FEW or weight is None or weight.dtype is not torch.float32:
+        few = _FEW_WITH_GRADIENTS if with_gradients else _FEW
+        if not 0 < batch * height * width <= few or weight is None or weight.dtype is not torch.float32:
             return module(x)
         kernel = weight.permute(0, 2, 3, 1)
         if not kernel.is_contiguous():

@@ -18,7 +18,7 @@ __all__ = ["ConvolutionOfFewPixels", "has_large_kernel"]
 
 _LARGE = 2**20
 """Elements of a kernel from which on the product is the faster one, for at most so many pixels of the output: """
-_FEW = 24 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 64  # with AVX-512 oneDNN's own kernels gain more
+_FEW = 64
 _FEW_WITH_GRADIENTS = 200
 
 

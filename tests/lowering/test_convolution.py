@@ -10,15 +10,8 @@ from torch.nn.utils import parametrizations
 
 import kerastorch as keras
 from kerastorch import layers
-from kerastorch.lowering import convolution
 from kerastorch.lowering.convolution import ConvolutionOfFewPixels
 from tests.lowering.watched import calls_of, check_stand_in
-
-
-@pytest.fixture(autouse=True)
-def any_processor(monkeypatch):
-    """How few pixels are few depends on the processor."""
-    monkeypatch.setattr(convolution, "_FEW", 64)
 
 
 def of(shape=(7, 7, 512), filters=256, kernel_size=3, **kwargs):

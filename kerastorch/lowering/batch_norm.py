@@ -28,6 +28,7 @@ class InferredBatchNorm(StandIn):
     def __init__(self, module: Any) -> None:
         super().__init__([module])
         self.module = module
+        self._epsilon = module.eps, torch.tensor(module.eps)
 
     def __call__(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """As the module's."""
@@ -39,11 +40,16 @@ class InferredBatchNorm(StandIn):
             weight, bias = module._parameters["weight"], module._parameters["bias"]
         except KeyError:  # parametrized
             return module(x)
-        mean, variance = module.running_mean, module.running_var
+        mean, variance = module._buffers["running_mean"], module._buffers["running_var"]
         if variance is None or x.dtype is not variance.dtype:
             return module(x)
-        scale = torch.rsqrt(variance + module.eps)
+        # Small operations, each of which takes as long as a look at an attribute or two; a number takes twice a tensor's time.
+        if self._epsilon[0] != module.eps or self._epsilon[1].dtype is not x.dtype:
+            self._epsilon = module.eps, torch.tensor(module.eps, dtype=x.dtype)
+        scale = torch.rsqrt(variance + self._epsilon[1])
         scale = scale if weight is None else scale.mul_(weight)
         shift = mean * -scale if bias is None else torch.addcmul(bias, mean, scale, value=-1)
+        if x.dim() == 4:
+            return torch.addcmul(shift.view(-1, 1, 1), x, scale.view(-1, 1, 1))
         shape = (-1, *(1,) * (x.dim() - 2))
         return torch.addcmul(shift.view(shape), x, scale.view(shape))

@@ -235,7 +235,9 @@ class UpSampling1D(UpSampling):
     rank = 1
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
-        super().__init__(size=size, data_format="channels_last", **kwargs)
+        super().__init__(size=1, data_format="channels_last", **kwargs)
+        if size is None or isinstance(size, (list, tuple)):
+            raise TypeError(str(self._complain("size", size, "a positive integer")))
         self.size = self._ints("size", size)[0]
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from kerastorch.config import torch_dtype
+from kerastorch.layers.arguments import whole
 from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.preprocessing.image_base import ImageLayer, resized_boxes, resized_masks
 from kerastorch.nn.image_resize import CenterCropOrResize, Resize
@@ -113,7 +114,8 @@ class Resizing(ImageLayer):
             )
         if fill_mode != "constant":
             raise ValueError(f"Resizing '{self.name}': fill_mode must be 'constant', got {fill_mode!r}.")
-        self.height, self.width, self.interpolation = height, width, interpolation
+        self.height, self.width = whole(self, "height", height), whole(self, "width", width)
+        self.interpolation = interpolation
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, antialias
         aspect = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
@@ -171,7 +173,7 @@ class CenterCrop(ImageLayer):
 
     def __init__(self, height: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.height, self.width = height, width
+        self.height, self.width = whole(self, "height", height), whole(self, "width", width)
         self.crop = CenterCropOrResize(height, width)
 
     def call(self, inputs: Any) -> Any:

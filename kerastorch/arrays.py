@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["tensor_of"]
+__all__ = ["operand", "tensor_of"]
 
 
 def tensor_of(value: Any, device: Any = None) -> torch.Tensor:
@@ -29,3 +29,10 @@ def tensor_of(value: Any, device: Any = None) -> torch.Tensor:
     elif not array.flags.writeable or min(array.strides, default=0) < 0:
         array = array.copy()
     return torch.as_tensor(array, device=device)
+
+
+def operand(value: Any, device: Any) -> Any:
+    """What torch computes with: an array, a list or a number as a tensor on the device, all else as it is."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return tensor_of(value, device)
+    return torch.as_tensor(value, device=device) if isinstance(value, (list, tuple, int, float)) else value

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from . import registry
-from .config import epsilon
+from .arrays import operand
+from .config import epsilon, get_device
 from .variables import Variable
 
 __all__ = [
@@ -57,6 +58,9 @@ class Constraint(registry.Configurable):
     Keras: tf.keras.constraints.Constraint.
     """
 
+    def __init__(self) -> None:  # so that Python refuses arguments
+        super().__init__()
+
     def __call__(self, w: torch.Tensor | Variable) -> torch.Tensor:
         """The weight as it may be: a tensor of the same shape; here, `w` itself."""
         return w.value if isinstance(w, Variable) else w
@@ -74,6 +78,7 @@ class MaxNorm(Constraint):
 
     def __call__(self, w: torch.Tensor | Variable) -> torch.Tensor:
         """The weight as it may be: a tensor of the same shape."""
+        w = operand(w, get_device())
         norms = _norms(w, self.axis)
         return w * (torch.clamp(norms, 0, self.max_value) / (epsilon() + norms))
 
@@ -83,7 +88,7 @@ class NonNeg(Constraint):
 
     def __call__(self, w: torch.Tensor | Variable) -> torch.Tensor:
         """The weight as it may be: a tensor of the same shape."""
-        return torch.relu(w)
+        return torch.relu(operand(w, get_device()))
 
 
 class UnitNorm(Constraint):
@@ -94,6 +99,7 @@ class UnitNorm(Constraint):
 
     def __call__(self, w: torch.Tensor | Variable) -> torch.Tensor:
         """The weight as it may be: a tensor of the same shape."""
+        w = operand(w, get_device())
         return w / (epsilon() + _norms(w, self.axis))
 
 
@@ -114,6 +120,7 @@ class MinMaxNorm(Constraint):
 
     def __call__(self, w: torch.Tensor | Variable) -> torch.Tensor:
         """The weight as it may be: a tensor of the same shape."""
+        w = operand(w, get_device())
         norms = _norms(w, self.axis)
         desired = self.rate * torch.clamp(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
         return w * (desired / (epsilon() + norms))
@@ -131,6 +138,7 @@ class RadialConstraint(Constraint):
 
     def __call__(self, w: torch.Tensor | Variable) -> torch.Tensor:
         """The weight as it may be: a tensor of the same shape."""
+        w = operand(w, get_device())
         if w.ndim != 4 or w.shape[0] != w.shape[1]:
             raise ValueError(
                 f"RadialConstraint: the weight must have shape (size, size, in, out), got {tuple(w.shape)}."

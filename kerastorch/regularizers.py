@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from . import registry
-from .config import floatx, torch_dtype
+from .arrays import operand
+from .config import floatx, get_device, torch_dtype
 from .variables import Variable
 
 __all__ = [
@@ -63,7 +64,7 @@ class L1(Regularizer):
 
     def __call__(self, x: torch.Tensor | Variable) -> torch.Tensor:
         """The penalty: a scalar of the dtype of `x`."""
-        return self.l1 * torch.sum(torch.abs(x))
+        return self.l1 * torch.sum(torch.abs(operand(x, get_device())))
 
 
 class L2(Regularizer):
@@ -74,7 +75,7 @@ class L2(Regularizer):
 
     def __call__(self, x: torch.Tensor | Variable) -> torch.Tensor:
         """The penalty: a scalar of the dtype of `x`."""
-        return self.l2 * torch.sum(torch.square(x))
+        return self.l2 * torch.sum(torch.square(operand(x, get_device())))
 
 
 class L1L2(Regularizer):
@@ -89,7 +90,7 @@ class L1L2(Regularizer):
 
     def __call__(self, x: torch.Tensor | Variable) -> torch.Tensor:
         """The penalty: a scalar of the dtype of `x`."""
-        terms = []
+        x, terms = operand(x, get_device()), []
         if self.l1:
             terms.append(self.l1 * torch.sum(torch.abs(x)))
         if self.l2:
@@ -112,6 +113,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def __call__(self, inputs: torch.Tensor | Variable) -> torch.Tensor:
         """The penalty: a scalar. ValueError for other than two axes."""
+        inputs = operand(inputs, get_device())
         if inputs.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer: expected a matrix, got shape {tuple(inputs.shape)}.")
         matrix = inputs.value if isinstance(inputs, Variable) else inputs

@@ -39,6 +39,9 @@ class Initializer(registry.Configurable):
     Keras: tf.keras.initializers.Initializer.
     """
 
+    def __init__(self) -> None:  # so that Python refuses arguments
+        super().__init__()
+
     def __call__(self, shape: Shape, dtype: Any = None, **kwargs: Any) -> torch.Tensor:
         """A tensor of `shape`, of `dtype` (default: floatx), on torch's default device.
 

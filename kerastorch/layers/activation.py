@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import floatx, torch_dtype
+from kerastorch.layers.arguments import whole
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.normalization import reshaped
@@ -145,6 +147,8 @@ class PReLU(_Pointwise):
             if isinstance(shared_axes, (list, tuple))
             else [shared_axes]
         )
+        for axis in self.shared_axes or ():
+            whole(self, "shared_axes", axis, -math.inf)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes alpha."""

@@ -11,8 +11,9 @@ from torch.utils import _pytree as pytree
 
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import standardize_dtype
-from kerastorch.graph import KerasTensor, Node
+from kerastorch.graph import KerasTensor, Node, tensors_in
 from kerastorch.graph.names import unique_name
+from kerastorch.layers.arguments import number
 from kerastorch.layers.base import Layer
 from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.input_spec import InputSpec
@@ -237,7 +238,7 @@ class Embedding(Layer):
             lengths = input_length if isinstance(input_length, (list, tuple)) else (input_length,)
             kwargs["input_shape"] = tuple(lengths)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if input_dim <= 0 or output_dim <= 0:
+        if number(self, "input_dim", input_dim) <= 0 or number(self, "output_dim", output_dim) <= 0:
             raise ValueError(
                 f"Embedding '{self.name}': input_dim and output_dim must be positive, got {input_dim} and {output_dim}."
             )
@@ -323,9 +324,18 @@ class Identity(HandsOnInKeras3):
     Shapes: any, kept. Keras: tf.keras.layers.Identity; torch: nn.Identity.
     """
 
+    _text = False  # whether it was drawn on strings, which are no tensors
+
     def call(self, inputs: Any) -> Any:
         """The inputs, as tensors of their own: a mask belongs to the tensor that carries it."""
-        return pytree.tree_map(lambda x: x if isinstance(x, np.ndarray) else x.view_as(x), inputs)
+        if self._text:
+            return inputs
+        return pytree.tree_map(lambda x: x if isinstance(x, (np.ndarray, str, bytes)) else x.view_as(x), inputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """KerasTensors like the inputs."""
+        self._text = any(x.dtype == "string" for x in tensors_in((args, kwargs)))
+        return super().compute_output_spec(*args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

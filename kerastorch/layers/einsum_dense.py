@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from kerastorch import activations, constraints, initializers, regularizers
+from kerastorch.layers.arguments import sizes
 from kerastorch.layers.base import Layer
 from kerastorch.nn.einsum import Einsum
 from kerastorch.variables import IDENTITY, TRANSPOSED
@@ -25,7 +26,7 @@ class EinsumDense(Layer):
     output_shape: without the batch and what '...' stands for; None where a size is the input's.
     bias_axes: letters of the output that the bias has.
     Shapes: as the equation says. kernel: as its second part says; bias: of the sizes of bias_axes.
-    Raises ValueError for an equation of another form, and for sizes that contradict it or are not known.
+    Raises ValueError for an equation of another form, and for sizes that are negative, contradict it or are not known.
     Keras: tf.keras.layers.EinsumDense; torch: nn.Linear where it is one, else einsum (kerastorch.nn.einsum.Einsum).
     """
 
@@ -52,7 +53,7 @@ class EinsumDense(Layer):
                 f"EinsumDense '{self.name}': {given} is not supported. Leave it out; adapt the layer with a torch tool."
             )
         self.equation, self.bias_axes = equation, bias_axes
-        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.partial_output_shape = sizes(self, "output_shape", output_shape)
         self.activation = activations.get(activation)
         self.kernel_initializer, self.bias_initializer = (
             initializers.get(kernel_initializer),

@@ -11,6 +11,7 @@ from torch import nn
 
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.graph import KerasTensor, name_scope
+from kerastorch.layers.arguments import number, sizes, whole
 from kerastorch.layers.base import Layer
 from kerastorch.nn.attention import MultiHeadDotProduct, ScoresMask
 from kerastorch.nn.uninitialized import uninitialized
@@ -89,7 +90,7 @@ class _HeadedAttention(Layer):
         use_gate: bool,
         seed: int | None,
     ) -> None:
-        if not 0 <= dropout < 1:
+        if not 0 <= number(self, "dropout", dropout) < 1:
             raise ValueError(f"{type(self).__name__} '{self.name}': dropout must be in [0, 1), got {dropout}.")
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window <= 0):
             raise ValueError(
@@ -284,6 +285,12 @@ class MultiHeadAttention(_HeadedAttention):
         }  # fmt: skip
         self._settings(dropout, use_bias, weights, sliding_window, flash_attention, use_gate, seed)
         self.softmax_robust_masking, self.keras3_masking = softmax_robust_masking, keras3_masking
+        if output_shape:
+            sizes(self, "output_shape", output_shape)
+        if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
+            raise ValueError(
+                f"MultiHeadAttention '{self.name}': attention_axes must be an integer or several, got {attention_axes!r}."
+            )
         self._sizes_out = output_shape
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
         self.query_shape = self.value_shape = self.key_shape = None
@@ -383,6 +390,9 @@ class GroupedQueryAttention(_HeadedAttention):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        heads = {"num_query_heads": num_query_heads, "num_key_value_heads": num_key_value_heads}
+        for key, count in {"head_dim": head_dim, **heads}.items():
+            whole(self, key, count)
         if num_query_heads % num_key_value_heads:
             raise ValueError(
                 f"GroupQueryAttention '{self.name}': num_query_heads must be a multiple of num_key_value_heads, got "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from kerastorch.config import image_data_format
+from kerastorch.layers.arguments import whole
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 
@@ -56,11 +58,16 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(-1 if n is None else int(n) for n in target_shape)
+        self.target_shape = tuple(-1 if n is None else n for n in _ints(self, "target_shape", target_shape))
         if sum(n < 0 for n in self.target_shape) > 1:
             raise ValueError(
                 f"Reshape '{self.name}': There must be at most one unknown dimension (-1), got {self.target_shape}."
             )
+
+    def build(self, input_shape: Any) -> None:
+        """Checks that the sizes fit."""
+        self.compute_output_shape(input_shape)
+        self.built = True
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """(batch, ...) -> (batch, *target_shape)."""
@@ -91,7 +98,7 @@ class Permute(Layer):
 
     def __init__(self, dims: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dims = tuple(int(n) for n in dims)
+        self.dims = _ints(self, "dims", dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
                 f"Permute '{self.name}': dims must hold each of 1, ..., {len(self.dims)} once (0, the batch, "
@@ -112,13 +119,15 @@ class RepeatVector(Layer):
     """Each vector n times, along a new time axis.
 
     Shapes: (batch, features) -> (batch, n, features).
-    Raises TypeError where n is no int. Keras: tf.keras.layers.RepeatVector; torch: Tensor.repeat.
+    Raises TypeError where n is no int, ValueError where it is negative.
+    Keras: tf.keras.layers.RepeatVector; torch: Tensor.repeat.
     """
 
     def __init__(self, n: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(n, int):
             raise TypeError(f"RepeatVector '{self.name}': n must be an integer, got n={n!r} ({type(n).__name__}).")
+        whole(self, "n", n, 0)
         self.n = n
         self.input_spec = InputSpec(ndim=2)
 
@@ -129,6 +138,18 @@ class RepeatVector(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """(batch, n, features)."""
         return (input_shape[0], self.n, input_shape[1])
+
+
+def _ints(layer: Any, name: str, value: Any) -> Any:
+    """Several integers, or Nones: floats that are whole are taken, as Keras takes them."""
+    given = value if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else None
+    if given is None or not all(
+        n is None or hasattr(n, "__index__") or (isinstance(n, float) and n.is_integer()) for n in given
+    ):
+        raise (ValueError if isinstance(value, str) and name == "dims" else TypeError)(
+            f"{type(layer).__name__} '{layer.name}': {name} must be several integers, as a tuple or list, got {value!r}."
+        )
+    return tuple(None if n is None else int(n) for n in given)
 
 
 def data_format_argument(layer: Any, data_format: Any) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from kerastorch.config import standardize_dtype
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.layers.windows import Shape, SpatialLayer, with_defaults
-from kerastorch.nn.resize import KernelResize2d
+from kerastorch.nn.resize import KernelResize2d, Repeat
 
 __all__ = [
     "Cropping1D",
@@ -175,6 +176,7 @@ class UpSampling(SpatialLayer):
     """
 
     _live = ("size", "interpolation")
+    _whole = False  # whether the layer was called on integers or bools, which torch does not upsample
 
     def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -192,13 +194,28 @@ class UpSampling(SpatialLayer):
         self.built = True
 
     def _module(self) -> nn.Module:
+        if self._whole:
+            return Repeat(self._factors)
         # torch's 'nearest' multiplies by the rounded 1 / factor, which is exact for powers of two only.
         exact = all(n & (n - 1) == 0 for n in self._factors)
         factors = tuple(map(float, self._factors))
         return nn.Upsample(scale_factor=factors, mode="nearest" if exact else "nearest-exact")
 
+    def _heed(self, dtype: Any) -> None:
+        if not self._whole and "float" not in standardize_dtype(dtype):
+            self._whole = True
+            if self.built:
+                self.resize = self._module()
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """A KerasTensor of the output's shape and dtype."""
+        self._heed((args[0] if args else kwargs["inputs"]).dtype)
+        return super().compute_output_spec(*args, **kwargs)
+
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """(batch, *sizes, channels) -> (batch, *new sizes, channels)."""
+        if isinstance(inputs, torch.Tensor):
+            self._heed(inputs.dtype)
         return self._to_keras(self.resize(self._to_torch(inputs)))
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
@@ -218,7 +235,9 @@ class UpSampling1D(UpSampling):
     rank = 1
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
-        super().__init__(size=size, data_format="channels_last", **kwargs)
+        super().__init__(size=1, data_format="channels_last", **kwargs)
+        if size is None or isinstance(size, (list, tuple)):
+            raise TypeError(str(self._complain("size", size, "a positive integer")))
         self.size = self._ints("size", size)[0]
 
     @property

@@ -1,12 +1,31 @@
-"""Upsampling of feature maps by a kernel that torch lacks."""
+"""Upsampling of feature maps by kernels, and of dtypes, that torch lacks."""
 
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from kerastorch.nn.image_resize import Resize
 
-__all__ = ["KernelResize2d"]
+__all__ = ["KernelResize2d", "Repeat"]
+
+
+class Repeat(nn.Module):
+    """Maps (batch, channels, *sizes) of any dtype, integers too, to every value `scale_factor` times along each size."""
+
+    def __init__(self, scale_factor: tuple[int, ...]) -> None:
+        super().__init__()
+        self.scale_factor = tuple(scale_factor)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, *sizes) -> (batch, channels, *larger sizes)."""
+        for axis, by in enumerate(self.scale_factor, 2):
+            x = x.repeat_interleave(by, axis)
+        return x
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return f"scale_factor={self.scale_factor}"
 
 
 class KernelResize2d(Resize):

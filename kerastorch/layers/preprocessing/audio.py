@@ -10,6 +10,7 @@ from torch import nn
 
 from kerastorch.config import epsilon, torch_dtype
 from kerastorch.initializers import STFT
+from kerastorch.layers.arguments import number, whole
 from kerastorch.layers.base import Layer
 from kerastorch.layers.input_spec import InputSpec
 from kerastorch.nn.convolution import SamePad
@@ -47,6 +48,10 @@ class STFTSpectrogram(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        frames = {"frame_length": frame_length, "frame_step": frame_step, "fft_length": fft_length}
+        for name, value in frames.items():
+            if value is not None:
+                whole(self, name, value)
         problem = None
         if frame_step is not None and not 1 <= frame_step <= frame_length:
             problem = f"frame_step must be a positive integer up to frame_length={frame_length}, got {frame_step}"
@@ -153,6 +158,17 @@ class MelSpectrogram(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        counts = {"fft_length": fft_length, "sequence_stride": sequence_stride, "num_mel_bins": num_mel_bins}
+        for name, value in counts.items():
+            whole(self, name, value)
+        if sequence_length:
+            whole(self, "sequence_length", sequence_length)
+        levels: dict[str, Any] = {
+            "sampling_rate": sampling_rate, "min_freq": min_freq, "max_freq": max_freq or 0, "top_db": top_db or 0,
+            "mag_exp": mag_exp, "min_power": min_power, "ref_power": ref_power,
+        }  # fmt: skip
+        for name, level in levels.items():
+            number(self, name, level, TypeError if name in ("sampling_rate", "top_db") else ValueError)
         self.fft_length, self.sequence_stride = fft_length, sequence_stride
         self.sequence_length = sequence_length or fft_length
         if fft_length < self.sequence_length or window not in ("hann", "hamming", None):

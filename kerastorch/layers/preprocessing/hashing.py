@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import fx
 
+from kerastorch.layers.arguments import number
 from kerastorch.layers.preprocessing.base import CategoricalLayer, PreprocessingLayer, as_array, as_values
 from kerastorch.layers.preprocessing.fingerprints import concatenate, fingerprint64, siphash
 from kerastorch.nn.lookup import HashedCross
@@ -43,7 +44,7 @@ class Hashing(CategoricalLayer):
     ) -> None:
         kwargs["dtype"] = self._dtype_for(output_mode, kwargs.get("dtype"))
         super().__init__(**kwargs)
-        if num_bins is None or num_bins <= 0:
+        if num_bins is None or number(self, "num_bins", num_bins) <= 0:
             raise ValueError(f"Hashing '{self.name}': num_bins must be a positive integer, got {num_bins!r}.")
         self._set_output_mode(output_mode, sparse, ("int", "one_hot", "multi_hot", "count"))
         if salt is not None and not isinstance(salt, int) and not (isinstance(salt, (list, tuple)) and len(salt) == 2):
@@ -89,7 +90,7 @@ class HashedCrossing(CategoricalLayer):
     def __init__(self, num_bins: int, output_mode: str = "int", sparse: bool = False, **kwargs: Any) -> None:
         kwargs["dtype"] = self._dtype_for(output_mode, kwargs.get("dtype"))
         super().__init__(**kwargs)
-        if num_bins is None or num_bins <= 0:
+        if num_bins is None or number(self, "num_bins", num_bins) <= 0:
             raise ValueError(f"HashedCrossing '{self.name}': num_bins must be a positive integer, got {num_bins!r}.")
         self._set_output_mode(output_mode, sparse, ("int", "one_hot"))
         self.num_bins = num_bins

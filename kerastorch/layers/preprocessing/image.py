@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from kerastorch.config import torch_dtype
+from kerastorch.layers.arguments import whole
 from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.preprocessing.image_base import ImageLayer, resized_boxes, resized_masks
 from kerastorch.nn.image_resize import CenterCropOrResize, Resize
@@ -20,18 +22,38 @@ class Rescaling(HandsOnInKeras3):
     """`inputs * scale + offset`; any shape, kept. scale, offset: numbers, or lists for the last axis.
 
     keras3_masking (keyword): hands masks on, as in models from Keras 3.
-    Keras: tf.keras.layers.Rescaling.
+    Raises ValueError where scale or offset is no number or numbers. Keras: tf.keras.layers.Rescaling.
     """
+
+    _live = ("scale", "offset")
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._given = {"scale": _number(scale), "offset": _number(offset)}
-        for name, value in self._given.items():
+        self.__dict__["_given"] = {}  # not a tracked dict
+        self.scale, self.offset = scale, offset
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._live and "_given" in self.__dict__:
+            self._given[name] = value = self._numbers(name, value)
             if isinstance(value, (list, tuple)):
-                tensor = torch.tensor(value, dtype=torch_dtype(self._variable_dtype), device=self._device())
-                self.register_buffer(name, tensor, persistent=False)
+                value = torch.tensor(value, dtype=torch_dtype(self._variable_dtype), device=self._device())
+                self.__dict__.pop(name, None)
+                self.register_buffer(name, value, persistent=False)
             else:
-                setattr(self, name, value)
+                self._buffers.pop(name, None)
+                self._non_persistent_buffers_set.discard(name)
+        super().__setattr__(name, value)
+
+    def _renew(self) -> None:
+        """Nothing: `call` reads both."""
+
+    def _numbers(self, name: str, value: Any) -> Any:
+        value = _number(value)
+        if np.asarray(value).dtype.kind not in "biuf":
+            raise ValueError(
+                f"Rescaling '{self.name}': {name} must be a number, or a list or array of numbers, got {name}={value!r}."
+            )
+        return value
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         """The inputs, rescaled, as floats."""
@@ -92,7 +114,8 @@ class Resizing(ImageLayer):
             )
         if fill_mode != "constant":
             raise ValueError(f"Resizing '{self.name}': fill_mode must be 'constant', got {fill_mode!r}.")
-        self.height, self.width, self.interpolation = height, width, interpolation
+        self.height, self.width = whole(self, "height", height), whole(self, "width", width)
+        self.interpolation = interpolation
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, antialias
         aspect = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
@@ -150,7 +173,7 @@ class CenterCrop(ImageLayer):
 
     def __init__(self, height: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.height, self.width = height, width
+        self.height, self.width = whole(self, "height", height), whole(self, "width", width)
         self.crop = CenterCropOrResize(height, width)
 
     def call(self, inputs: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from kerastorch.layers.arguments import number, whole
 from kerastorch.layers.preprocessing.bounding_boxes import moved
 from kerastorch.layers.preprocessing.image import INTERPOLATIONS
 from kerastorch.layers.preprocessing.image_base import RandomImageLayer, resized_boxes, resized_masks
@@ -68,6 +69,8 @@ class _RngTyped(RandomImageLayer):
     def _range(self, key: str, factor: Any, low: float, high: float) -> tuple[float, float]:
         """A factor as lower and upper bound: a number f means (-f, f)."""
         pair = isinstance(factor, (list, tuple))
+        for bound in factor if pair else [factor]:
+            number(self, key, bound)
         lower, upper = (
             (factor[0], factor[1]) if pair and len(factor) == 2 else (-factor, factor) if not pair else (1, 0)
         )
@@ -192,9 +195,16 @@ class RandomZoom(WarpLayer, _RngTyped):
     ) -> None:
         super().__init__(seed=seed, **kwargs)
         self.height_factor, self.width_factor = height_factor, width_factor
-        self._height = self._range("height_factor", height_factor, -1.0, 1.0)
-        self._width = None if width_factor is None else self._range("width_factor", width_factor, -1.0, math.inf)
+        self._height = self._bounds("height_factor", height_factor, 1.0)
+        self._width = None if width_factor is None else self._bounds("width_factor", width_factor, math.inf)
         self._fill(fill_mode, interpolation, fill_value)
+
+    def _bounds(self, key: str, factor: Any, high: float) -> tuple[float, float]:
+        """As `_range`, in either order, which is all the same here to both Kerases."""
+        pair = isinstance(factor, (list, tuple))
+        if pair and len(factor) == 2 and all(isinstance(x, (int, float)) for x in factor):
+            factor = sorted(factor)
+        return self._range(key, abs(factor) if isinstance(factor, (int, float)) else factor, -1.0, high)
 
     def draw(self, images: torch.Tensor) -> torch.Tensor:
         """Transforms that zoom each image by its own shares."""
@@ -213,6 +223,10 @@ class RandomContrast(_RngTyped):
         super().__init__(seed=seed, **kwargs)
         self.factor, self.value_range = factor, tuple(value_range)
         pair = isinstance(factor, (list, tuple))
+        for bound in factor if pair else [factor]:
+            number(self, "factor", bound)
+        if pair and len(factor) != 2:
+            raise self._error(f"factor must be a number or two, got {factor!r}.")
         self._lower, self._upper = factor if pair else (factor, factor)
         if self._lower < 0 or self._upper < 0 or self._lower > 1:
             raise self._error(f"factor must not be negative, and its lower bound at most 1, got {factor!r}.")
@@ -245,7 +259,8 @@ class RandomBrightness(_RngTyped):
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
-        given = sorted(factor) if isinstance(factor, (list, tuple)) else abs(factor)
+        pair = isinstance(factor, (list, tuple))
+        given = sorted(factor) if pair else abs(number(self, "factor", factor, ValueError))
         self.factor = list(self._range("factor", given, -1.0, 1.0))
         self.value_range = self.pair("value_range", value_range)
 
@@ -274,7 +289,8 @@ class RandomCrop(_RngTyped):
         self, height: int, width: int, seed: int | None = None, *, resize_in_inference: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(seed=seed, **kwargs)
-        self.height, self.width, self.resize_in_inference = height, width, resize_in_inference
+        self.height, self.width = whole(self, "height", height), whole(self, "width", width)
+        self.resize_in_inference = resize_in_inference
         self.resize = Resize(height, width, aspect="crop")
 
     def acts(self, training: bool) -> bool:

@@ -14,6 +14,7 @@ from torch import fx
 
 from kerastorch.config import standardize_dtype
 from kerastorch.graph import KerasTensor
+from kerastorch.layers.arguments import check_tokens, number
 from kerastorch.layers.preprocessing.base import OUTPUT_MODES, CategoricalLayer, as_array, as_values
 from kerastorch.layers.preprocessing.fingerprints import fingerprint64, siphash
 from kerastorch.nn.lookup import IntegerIndex
@@ -50,11 +51,11 @@ class IndexLookup(CategoricalLayer):
         super().__init__(**kwargs)
         self._set_output_mode(output_mode, sparse, OUTPUT_MODES)
         problem = None
-        if max_tokens is not None and max_tokens <= 1:
+        if max_tokens is not None and number(self, "max_tokens", max_tokens) <= 1:
             problem = f"max_tokens must be more than 1, got {max_tokens}"
         elif pad_to_max_tokens and max_tokens is None:
             problem = "pad_to_max_tokens=True needs max_tokens, got None"
-        elif num_oov_indices < 0:
+        elif number(self, "num_oov_indices", num_oov_indices) < 0:
             problem = f"num_oov_indices must not be negative, got {num_oov_indices}"
         elif invert and self.output_mode != "int":
             problem = f"invert=True goes with output_mode='int', got {output_mode!r}"
@@ -151,6 +152,7 @@ class IndexLookup(CategoricalLayer):
             if not path.is_file():
                 raise ValueError(f"{type(self).__name__} '{self.name}': the vocabulary file {path} does not exist.")
             vocabulary = path.read_text(encoding="utf-8").splitlines()
+        check_tokens(self, vocabulary, self._numbers)
         values = as_values(vocabulary) if not isinstance(vocabulary, (list, tuple)) else vocabulary
         values = values.tolist() if hasattr(values, "tolist") else list(values)
         return [self._token(x) for x in values]

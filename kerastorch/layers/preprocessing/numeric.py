@@ -9,6 +9,7 @@ import torch
 
 from kerastorch.arrays import tensor_of
 from kerastorch.config import epsilon, torch_dtype
+from kerastorch.layers.arguments import number
 from kerastorch.layers.base import structure_version
 from kerastorch.layers.handing_on import HandsOnInKeras3
 from kerastorch.layers.preprocessing.base import PreprocessingLayer, encoded_shape
@@ -185,7 +186,7 @@ class CategoryEncoding(PreprocessingLayer):
                 f"CategoryEncoding '{self.name}': output_mode must be 'one_hot', 'multi_hot' or 'count', got "
                 f"{output_mode!r}."
             )
-        if num_tokens is None or num_tokens < 1:
+        if num_tokens is None or number(self, "num_tokens", num_tokens) < 1:
             raise ValueError(
                 f"CategoryEncoding '{self.name}': num_tokens must be a positive integer, got {num_tokens!r}. Where "
                 "it is not "
@@ -242,7 +243,7 @@ class Discretization(PreprocessingLayer):
             )
         if sparse and output_mode == "int":
             raise ValueError(f"Discretization '{self.name}': sparse=True does not go with output_mode='int'.")
-        if num_bins is not None and (num_bins < 0 or bin_boundaries is not None):
+        if num_bins is not None and (number(self, "num_bins", num_bins) < 0 or bin_boundaries is not None):
             raise ValueError(
                 f"Discretization '{self.name}': give either num_bins >= 0 or bin_boundaries, got {num_bins} and "
                 f"{bin_boundaries}."

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from kerastorch import activations, constraints, initializers, regularizers
 from kerastorch.config import get_device, torch_dtype
 from kerastorch.graph import KerasTensor, name_scope, tensors_in
+from kerastorch.layers.arguments import number
 from kerastorch.layers.base import Layer
 from kerastorch.nn.uninitialized import uninitialized
 from kerastorch.registry import custom_object_scope, deserialize
@@ -94,7 +95,7 @@ class BuiltInCell(Layer):
         kwargs.pop("enable_caching_device", None)
         seed = kwargs.pop("seed", None)
         super().__init__(**kwargs)
-        if units is None or isinstance(units, bool) or int(units) != units or units <= 0:
+        if units is None or isinstance(units, bool) or int(number(self, "units", units)) != units or units <= 0:
             raise ValueError(
                 f"{type(self).__name__} '{self.name}': units must be a positive integer, got units={units!r}."
             )

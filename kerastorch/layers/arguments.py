@@ -41,7 +41,7 @@ def sizes(layer: Any, name: str, value: Any) -> tuple[int | None, ...]:
 
 def number(layer: Any, name: str, value: Any, error: type[Exception] = TypeError) -> Any:
     """An argument that is a number, as it is; `error` for another."""
-    if not isinstance(value, (int, float, np.number)):
+    if not hasattr(value, "__float__"):
         raise error(_complaint(layer, name, value, "a number"))
     return value
 
@@ -54,11 +54,18 @@ def check_tokens(layer: Any, vocabulary: Any, integers: bool) -> None:
     tokens = list(vocabulary) if flat else []
     if not flat or any(isinstance(t, (list, tuple, dict, np.ndarray)) and np.ndim(t) for t in tokens):
         raise TypeError(_complaint(layer, "vocabulary", vocabulary, words))
-    try:
-        texts = np.asarray([t.item() if hasattr(t, "item") else t for t in tokens] or [""])
-        fits = texts.dtype.kind in "USO" and all(isinstance(t, (str, bytes)) for t in texts.tolist())
-        fits = bool([int(t) for t in tokens]) or not tokens if integers else fits
-    except (TypeError, ValueError):
-        fits = False
+    if integers:
+        fits = all(map(_is_whole, tokens))
+    else:  # numbers among strings become strings in NumPy's arrays, and so in Keras
+        strings = {isinstance(t, (str, bytes)) for t in tokens if not isinstance(t, (int, float, np.number))}
+        fits = strings == {True} or not tokens
     if not fits:
         raise ValueError(_complaint(layer, "vocabulary", vocabulary, words))
+
+
+def _is_whole(token: Any) -> bool:
+    try:
+        int(token)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -33,6 +33,7 @@ CASES = {
     "num_oov_indices": (lambda: layers.StringLookup(num_oov_indices="x"), TypeError, "num_oov_indices must be a number.*'x'"),
     "bins of Hashing": (lambda: layers.Hashing("x"), TypeError, "num_bins must be a number.*'x'"),
     "bins of HashedCrossing": (lambda: layers.HashedCrossing("x"), TypeError, "num_bins must be a number.*'x'"),
+    "salt of Hashing": (lambda: layers.Hashing(3, salt=["a", "b"]), ValueError, r"salt must be.*\['a', 'b'\]"),
     "sizes of Embedding": (lambda: layers.Embedding("x", 2), TypeError, "input_dim must be a number.*'x'"),
     "sizes of CategoryEncoding": (lambda: layers.CategoryEncoding("x"), TypeError, "num_tokens must be a number.*'x'"),
     "bins of Discretization": (lambda: layers.Discretization(num_bins="x"), TypeError, "num_bins must be a number.*'x'"),
@@ -128,6 +129,7 @@ def test_identity_of_strings():
 def test_arguments_that_keras_takes():
     assert layers.Permute((2.0, 1.0))(np.ones((1, 2, 3))).shape == (1, 3, 2)
     assert layers.Reshape(np.array([2, -1]))(np.ones((1, 4))).shape == (1, 2, 2)
+    assert layers.Embedding(np.array(3), np.int64(2))(np.array([1])).shape == (1, 2)
     assert layers.Hashing(3.0)(np.array([1, 2])).dtype == torch.int64
     assert layers.StringLookup(vocabulary=["a", 1]).get_vocabulary() == ["[UNK]", "a", "1"]
     assert layers.IntegerLookup(vocabulary=["1", "2"]).get_vocabulary() == [-1, 1, 2]

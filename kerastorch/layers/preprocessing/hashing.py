@@ -47,7 +47,12 @@ class Hashing(CategoricalLayer):
         if num_bins is None or number(self, "num_bins", num_bins) <= 0:
             raise ValueError(f"Hashing '{self.name}': num_bins must be a positive integer, got {num_bins!r}.")
         self._set_output_mode(output_mode, sparse, ("int", "one_hot", "multi_hot", "count"))
-        if salt is not None and not isinstance(salt, int) and not (isinstance(salt, (list, tuple)) and len(salt) == 2):
+        pair = (
+            isinstance(salt, (list, tuple))
+            and len(salt) == 2
+            and all(isinstance(x, (int, float, np.number)) for x in salt)
+        )
+        if salt is not None and not isinstance(salt, int) and not pair:
             raise ValueError(f"Hashing '{self.name}': salt must be an integer or two of them, got {salt!r}.")
         self.num_bins, self.mask_value = num_bins, mask_value
         self._salt = None if salt is None else [salt, salt] if isinstance(salt, int) else [int(x) for x in salt]

@@ -100,17 +100,23 @@ def read(model, folder):
     return kerastorch.models.load_model(name, device="cpu")
 
 
+def from_the_real(keras, name, folder):
+    """A model that was drawn there, here; padded inputs, and what both make of them."""
+    keras.backend.clear_session()
+    theirs = drawn(keras, {**ALIKE, **DIFFERENT}[name])
+    data = padded(theirs)
+    want = numbers(theirs, data)
+    ours = read(theirs, folder)
+    same(numbers(ours, data), want)
+    return ours, data, want
+
+
 FORMS = {"m.keras": {}, "m.h5": {"dialect": "keras3"}}
 
 
 @pytest.mark.parametrize("name", [*ALIKE, *DIFFERENT])
 def test_models_of_tf_keras_for_keras3(name, tf_keras, keras3, tmp_path):
-    tf_keras.backend.clear_session()
-    theirs = drawn(tf_keras, {**ALIKE, **DIFFERENT}[name])
-    data = padded(theirs)
-    want = numbers(theirs, data)
-    ours = read(theirs, tmp_path)
-    same(numbers(ours, data), want)
+    ours, data, want = from_the_real(tf_keras, name, tmp_path)
     ours.save(tmp_path / "back.h5")
     same(numbers(tf_keras.models.load_model(tmp_path / "back.h5", compile=False), data), want)
     for file, options in FORMS.items():
@@ -125,12 +131,7 @@ def test_models_of_tf_keras_for_keras3(name, tf_keras, keras3, tmp_path):
 
 @pytest.mark.parametrize("name", [*ALIKE, *DIFFERENT])
 def test_models_of_keras3_for_tf_keras(name, tf_keras, keras3, tmp_path):
-    keras3.backend.clear_session()
-    theirs = drawn(keras3, {**ALIKE, **DIFFERENT}[name])
-    data = padded(theirs)
-    want = numbers(theirs, data)
-    ours = read(theirs, tmp_path)
-    same(numbers(ours, data), want)
+    ours, data, want = from_the_real(keras3, name, tmp_path)
     for back in ("back.keras", "back.h5"):
         ours.save(tmp_path / back)
         same(numbers(kerastorch.models.load_model(tmp_path / back, device="cpu"), data), want)

@@ -21,7 +21,7 @@ from torch.utils import _pytree as pytree
 
 from kerastorch.config import torch_dtype
 from kerastorch.layers.base import Layer
-from kerastorch.lowering.batch_norm import InferredBatchNorm, is_batch_norm
+from kerastorch.lowering.batch_norm import InferredBatchNorm, is_batch_norm, on_last_axis
 from kerastorch.lowering.convolution import ConvolutionOfFewPixels, has_large_kernel
 from kerastorch.lowering.parallel import join_parallel
 from kerastorch.variables import Variable
@@ -51,8 +51,8 @@ class Traced:
             stand_in = None if name in lenders else _stand_in(module)
             setattr(namespace, name, stand_in or self.owner(name, module))
         graph = copy.deepcopy(self.graph)
-        for name, joined in join_parallel(graph, self.modules).items():
-            setattr(namespace, name, joined)
+        for name, made in {**join_parallel(graph, self.modules), **on_last_axis(graph, self.modules)}.items():
+            setattr(namespace, name, made)
         code = graph.python_code("self")
         scope = dict(code.globals)
         exec(compile(code.src, "<kerastorch model>", "exec"), scope)
